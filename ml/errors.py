@@ -1,0 +1,172 @@
+"""Every error that Undertone raises on purpose.
+
+::
+
+    SerError
+    ├── AudioError
+    │   ├── EmptyFileError            empty_file
+    │   ├── UnsupportedFormatError    unsupported_format
+    │   ├── CorruptAudioError         corrupt_audio
+    │   ├── NoAudioTrackError         no_audio_track
+    │   ├── TooLongError              too_long
+    │   ├── TooLargeError             too_large
+    │   └── DecoderTimeoutError       decoder_timeout
+    ├── UnknownLabelsError            unknown_labels
+    ├── ModelError
+    │   ├── UnknownModelError         unknown_model
+    │   └── CorruptBundleError        corrupt_bundle
+    └── CorpusError
+        ├── UnknownCorpusError        unknown_corpus
+        ├── CorpusLayoutError         corpus_layout
+        └── SpeakerOverlapError       speaker_overlap
+
+Each class has a stable ``code``. Its ``message`` says what came and what was wanted, its ``hint``
+what to do; both are fit to show a person. ``params`` holds the numbers and names in them, so that
+a caller can word them in another language.
+"""
+
+from typing import ClassVar
+
+
+class SerError(Exception):
+    """Root of the tree; `message` and `hint` are templates filled from `params`.
+
+    Parameters
+    ----------
+    **params : str, int or float
+        What the templates of the class name.
+    """
+
+    code: ClassVar[str] = "error"
+    message_template: ClassVar[str] = "Something went wrong."
+    hint_template: ClassVar[str] = "Try again."
+
+    def __init__(self, **params: str | float) -> None:
+        self.params = params
+        self.message = self.message_template.format(**params)
+        self.hint = self.hint_template.format(**params)
+        super().__init__(f"{self.message} {self.hint}")
+
+    def __reduce__(self) -> tuple:
+        """Pickle by parameters: these errors cross from the decoder's process."""
+        return (_rebuild, (type(self), self.params))
+
+
+def _rebuild(cls: type[SerError], params: dict) -> SerError:
+    return cls(**params)
+
+
+class AudioError(SerError):
+    """The given bytes are not a recording that can be analysed."""
+
+
+class EmptyFileError(AudioError):
+    """Nothing came."""
+
+    code = "empty_file"
+    message_template = "The file is empty (0 bytes)."
+    hint_template = "Choose a recording such as a WAV, MP3 or M4A file."
+
+
+class UnsupportedFormatError(AudioError):
+    """The content is of no audio format that can be read."""
+
+    code = "unsupported_format"
+    message_template = "This file is not audio in a format that can be read here ({detail})."
+    hint_template = "Send a WAV, MP3, M4A, OGG, WebM or FLAC recording."
+
+
+class CorruptAudioError(AudioError):
+    """The format was recognised, its content could not be decoded."""
+
+    code = "corrupt_audio"
+    message_template = "The recording looks damaged or cut off ({detail})."
+    hint_template = "Play it on your device to check it, then export or record it again."
+
+
+class NoAudioTrackError(AudioError):
+    """A container without sound."""
+
+    code = "no_audio_track"
+    message_template = "The file holds no sound track ({detail})."
+    hint_template = "Choose a recording with sound."
+
+
+class TooLongError(AudioError):
+    """Longer than the limit; noticed while decoding."""
+
+    code = "too_long"
+    message_template = "The recording is longer than the limit of {limit_min:g} minutes."
+    hint_template = "Cut it into shorter parts and analyse them one by one."
+
+
+class TooLargeError(AudioError):
+    """More bytes than the limit."""
+
+    code = "too_large"
+    message_template = "The file has {size_mb:.1f} MB; the limit is {limit_mb:g} MB."
+    hint_template = "Send a shorter recording, or save it as MP3 or M4A."
+
+
+class DecoderTimeoutError(AudioError):
+    """Decoding took longer than allowed and was stopped."""
+
+    code = "decoder_timeout"
+    message_template = "Reading the recording took longer than {limit_s:g} seconds and was stopped."
+    hint_template = "Send a shorter recording, or save it as WAV or MP3."
+
+
+class UnknownLabelsError(SerError):
+    """A label set that does not exist, or that leaves fewer than two labels."""
+
+    code = "unknown_labels"
+    message_template = "'{given}' is not a set of at least two emotions that this model knows."
+    hint_template = "Give one of {sets}, or a comma-separated choice of {labels}."
+
+
+class ModelError(SerError):
+    """A trained model cannot be had."""
+
+
+class UnknownModelError(ModelError):
+    """No bundle of that name."""
+
+    code = "unknown_model"
+    message_template = "There is no model called '{name}'."
+    hint_template = "Choose one of: {available}."
+
+
+class CorruptBundleError(ModelError):
+    """A bundle whose files are missing or do not fit together."""
+
+    code = "corrupt_bundle"
+    message_template = "The model in '{path}' cannot be used: {detail}."
+    hint_template = "Restore the folder from the repository, or train the model again."
+
+
+class CorpusError(SerError):
+    """Training data that cannot be used as given."""
+
+
+class UnknownCorpusError(CorpusError):
+    """No adapter of that name."""
+
+    code = "unknown_corpus"
+    message_template = "There is no corpus called '{name}'."
+    hint_template = "Choose one of: {available}."
+
+
+class CorpusLayoutError(CorpusError):
+    """The folder does not look like the corpus."""
+
+    code = "corpus_layout"
+    message_template = "'{path}' does not look like {corpus}: {detail}."
+    hint_template = "Point to the folder in its official layout, where {expected} lies."
+
+
+class SpeakerOverlapError(CorpusError):
+    """A speaker stands on two sides of a split."""
+
+    code = "speaker_overlap"
+    message_template = "The speakers {speakers} are both in {first} and in {second}."
+    hint_template = "Give each speaker to one side only; accuracy would be overstated otherwise."
