@@ -1,0 +1,97 @@
+# Undertone's commands: `make run` starts the site, `make test` checks everything.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PORT ?= $(or $(shell sed -n 's/^PORT *= *//p' .env 2>/dev/null),8000)
+# Folder that holds the corpora, each in its official layout: cremad ravdess emodb nemo.
+CORPORA ?= corpora
+# Passed on to pytest: make test ARGS="tests/test_audio.py -x"
+ARGS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# $(call FITS,interpreter,advice): ends with a clear line where the version does not fit.
+FITS = import sys; v = sys.version_info[:2]; \
+  (3, 11) <= v <= (3, 13) or sys.exit( \
+  "Undertone needs Python 3.11, 3.12 or 3.13; $(1) is %d.%d. $(2)" % v)
+HAS_VENV := import importlib.util as u, sys; \
+  sys.exit(not (u.find_spec("venv") and u.find_spec("ensurepip")))
+
+VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
+
+.NOTPARALLEL:
+.PHONY: help run test lint setup train needs-python needs-tools
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
+
+run: $(BIN)/.serving ## set up what serving needs, then serve on http://127.0.0.1:$PORT
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
+	  || { echo "Port $(PORT) is taken. Choose another one: make run PORT=$$(($(PORT) + 1))"; exit 1; }
+	@echo "Undertone is starting on http://127.0.0.1:$(PORT) (Ctrl-C stops it)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" HOST=127.0.0.1 PORT="$(PORT)" exec ./startup.sh
+
+test: needs-tools $(BIN)/.testing node_modules/.installed ## set up what tests need, then run all checks and tests
+	@$(MAKE) lint
+	@echo "Running the tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(BIN)/.testing ## style, types and architecture, without the tests
+	@echo "Checking style, types and architecture"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## both set-ups; starts nothing
+	@echo "Everything is set up: make run, make test"
+
+train: $(BIN)/.training ## train the network on CORPORA=folder (cremad ravdess emodb nemo in it)
+	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }
+	$(BIN)/python -m ml train --model cnn-gru --output runs/cnn-gru --resume \
+	  $(foreach c,cremad ravdess emodb nemo,--corpus $(c)="$(CORPORA)/$(c)")
+
+# Set-up: a stamp stands beside each list of packages that is installed; a changed list renews it.
+$(BIN)/python:
+	@$(MAKE) needs-python
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+
+$(BIN)/.serving: requirements.txt | $(BIN)/python
+	@$(BIN)/python -c '$(call FITS,the one in .venv,Remove it first: rm -rf .venv)'
+	@echo "Installing what serving needs (once; about 600 MB in .venv)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(BIN)/.training: requirements-train.txt $(BIN)/.serving
+	@echo "Installing what training needs (once; about 1.9 GB in .venv)"
+	@$(PIP) -r requirements-train.txt
+	@touch $@
+
+$(BIN)/.testing: requirements-dev.txt $(BIN)/.training
+	@echo "Installing what the tests need (once)"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	@echo "Installing Azurite, the storage server that the tests run (once)"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+needs-python:
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo "python3 is missing. Install it: sudo apt-get install -y python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c '$(call FITS,$(PYTHON),Name another one: make PYTHON=python3.12 ...)'
+	@$(PYTHON) -c '$(HAS_VENV)' || { echo "Python's venv is missing." \
+	  "Install it: sudo apt-get install -y $$($(PYTHON) -c '$(VENV_PACKAGE)')"; exit 1; }
+
+needs-tools:
+	@missing=""; \
+	command -v chromium >/dev/null || missing+=" chromium"; \
+	command -v npm >/dev/null || missing+=" npm"; \
+	test -x $(BIN)/python || $(PYTHON) -c '$(HAS_VENV)' || missing+=" $$($(PYTHON) -c '$(VENV_PACKAGE)')"; \
+	test -z "$$missing" || { echo "The tests need$$missing. Install: sudo apt-get install -y$$missing"; exit 1; }
