@@ -33,7 +33,7 @@ run: $(BIN)/.serving ## set up what serving needs, then serve on http://127.0.0.
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null \
 	  || { echo "Port $(PORT) is taken. Choose another one: make run PORT=$$(($(PORT) + 1))"; exit 1; }
 	@echo "Undertone is starting on http://127.0.0.1:$(PORT) (Ctrl-C stops it)"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" HOST=127.0.0.1 PORT="$(PORT)" exec ./startup.sh
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PORT="$(PORT)" exec ./startup.sh
 
 test: needs-tools $(BIN)/.testing node_modules/.installed ## set up what tests need, then run all checks and tests
 	@$(MAKE) lint
@@ -63,12 +63,12 @@ $(BIN)/python:
 
 $(BIN)/.serving: requirements.txt | $(BIN)/python
 	@$(BIN)/python -c '$(call FITS,the one in .venv,Remove it first: rm -rf .venv)'
-	@echo "Installing what serving needs (once; about 600 MB in .venv)"
+	@echo "Installing what serving needs (once; .venv then holds 0.8 GB)"
 	@$(PIP) -r requirements.txt
 	@touch $@
 
 $(BIN)/.training: requirements-train.txt $(BIN)/.serving
-	@echo "Installing what training needs (once; about 1.9 GB in .venv)"
+	@echo "Installing what training needs (once; .venv then holds 3.2 GB)"
 	@$(PIP) -r requirements-train.txt
 	@touch $@
 
