@@ -1,0 +1,386 @@
+"""Where analyses are kept: one protocol; a local folder, Azure Blob Storage, memory."""
+
+import contextlib
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import ml
+from webapp.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
+UPLOAD, AUDIO, RECORD = "upload", "audio.wav", "record.json"
+PARTS = (UPLOAD, AUDIO, RECORD)
+"""What is kept of an analysis; the record comes last and is what makes the others count."""
+
+_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+class StorageError(ml.SerError):
+    """The storage cannot be reached, or refuses."""
+
+    code: ClassVar[str] = "storage_unavailable"
+    message_template: ClassVar[str] = "The storage cannot be reached at the moment ({detail})."
+    hint_template: ClassVar[str] = "Try again in a few minutes."
+
+
+class AnalysisNotFoundError(ml.SerError):
+    """Nothing is kept under this id, or not for whoever asks."""
+
+    code: ClassVar[str] = "not_found"
+    message_template: ClassVar[str] = "There is no such analysis, or it was made elsewhere."
+    hint_template: ClassVar[str] = "Results open only where they were made, until they are deleted."
+
+
+def check_id(id: str) -> str:
+    """Let an id pass that can be one; no other ever reaches a path or a blob's name.
+
+    Raises
+    ------
+    AnalysisNotFoundError
+        If it is not 16 to 64 letters, digits, hyphens and underscores.
+    """
+    if not _ID.fullmatch(id):
+        raise AnalysisNotFoundError()
+    return id
+
+
+class Storage(Protocol):
+    """Keeps the `PARTS` of each analysis, whole or not at all.
+
+    Every method raises `StorageError` where the storage cannot be reached, and
+    `AnalysisNotFoundError` for an id that cannot be one.
+    """
+
+    def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """Keep all `parts` (each one's content, or the file it is in), or nothing of them."""
+
+    def read(self, id: str, part: str) -> bytes:
+        """Give the content of one part; raises `AnalysisNotFoundError` where there is none."""
+
+    def delete(self, id: str) -> None:
+        """Remove all parts now; nothing happens where there is none."""
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        """Name the analyses whose day has come."""
+
+    def sweep(self) -> None:
+        """Remove what interrupted writes and deletions left behind."""
+
+
+def open_storage(settings: Settings) -> Storage:
+    """Give the storage that the settings name; it is not touched yet."""
+    return STORAGES[settings.storage](settings)
+
+
+@contextlib.contextmanager
+def _as_storage_error(*errors: type[Exception]) -> Iterator[None]:
+    """Turn what a backend raises into `StorageError`; the visitor never sees paths or hosts."""
+    try:
+        yield
+    except errors as error:
+        raise StorageError(detail=type(error).__name__) from error
+
+
+class MemoryStorage:
+    """Keeps analyses as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[datetime, dict[str, bytes]]] = {}
+        self._lock = threading.Lock()
+
+    def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """See `Storage`."""
+        check_id(id)
+        with _as_storage_error(OSError):
+            read = {
+                name: content.read_bytes() if isinstance(content, Path) else content
+                for name, content in parts.items()
+            }
+        with self._lock:
+            if id in self._kept:
+                raise StorageError(detail="id taken")
+            self._kept[id] = (expires, read)
+
+    def read(self, id: str, part: str) -> bytes:
+        """See `Storage`."""
+        try:
+            return self._kept[check_id(id)][1][part]
+        except KeyError:
+            raise AnalysisNotFoundError() from None
+
+    def delete(self, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._kept.pop(check_id(id), None)
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        """See `Storage`."""
+        with self._lock:
+            return tuple(id for id, (expires, _) in self._kept.items() if expires <= now)
+
+    def sweep(self) -> None:
+        """Do nothing: a process that ends takes its memory along."""
+
+
+class LocalStorage:
+    """Keeps each analysis as a folder, which appears and disappears by one rename.
+
+    Parameters
+    ----------
+    root : Path
+        Made when the first analysis is kept. Folders whose names begin with a dot are being
+        written or deleted; whoever does that holds a shared lock on ``root/.lock``, so whoever
+        gets the exclusive lock knows that such folders are left-overs.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """See `Storage`."""
+        check_id(id)
+        with _as_storage_error(OSError):
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked(fcntl.LOCK_SH):
+                draft = self.root / f".new-{secrets.token_hex(8)}"
+                try:
+                    draft.mkdir(mode=0o700)
+                    for name, content in parts.items():
+                        self._write(draft / name, content)
+                    self._write(draft / "expires", expires.isoformat().encode())
+                    _sync_folder(draft)
+                    os.rename(draft, self.root / id)
+                    _sync_folder(self.root)
+                finally:
+                    shutil.rmtree(draft, ignore_errors=True)
+
+    def _write(self, path: Path, content: bytes | Path) -> None:
+        with open(path, "xb") as file:
+            if isinstance(content, Path):
+                with open(content, "rb") as source:
+                    shutil.copyfileobj(source, file, 1 << 20)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextlib.contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        with open(os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600), "rb") as lock:
+            fcntl.flock(lock, kind)
+            yield
+
+    def read(self, id: str, part: str) -> bytes:
+        """See `Storage`."""
+        with _as_storage_error(OSError):
+            try:
+                return (self.root / check_id(id) / part).read_bytes()
+            except FileNotFoundError:
+                raise AnalysisNotFoundError() from None
+
+    def delete(self, id: str) -> None:
+        """See `Storage`."""
+        path = self.root / check_id(id)
+        with _as_storage_error(OSError):
+            if not path.exists():
+                return
+            with self._locked(fcntl.LOCK_SH):
+                doomed = self.root / f".old-{secrets.token_hex(8)}"
+                try:
+                    os.rename(path, doomed)
+                except FileNotFoundError:
+                    return
+                shutil.rmtree(doomed)
+                _sync_folder(self.root)
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        """See `Storage`."""
+        with _as_storage_error(OSError):
+            kept = [path for path in self._folders() if _ID.fullmatch(path.name)]
+            return tuple(path.name for path in kept if _expiry(path / "expires") <= now)
+
+    def sweep(self) -> None:
+        """See `Storage`."""
+        with _as_storage_error(OSError):
+            if not any(path.name.startswith(".") for path in self._folders()):
+                return
+            with contextlib.suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                for path in self._folders():
+                    if path.name.startswith("."):
+                        shutil.rmtree(path)
+
+    def _folders(self) -> list[Path]:
+        try:
+            return [path for path in self.root.iterdir() if path.is_dir()]
+        except FileNotFoundError:
+            return []
+
+
+def _sync_folder(path: Path) -> None:
+    """Make renames in a folder survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _expiry(path: Path) -> datetime:
+    """Read a folder's day; one that vanished meanwhile has none to come."""
+    try:
+        return datetime.fromisoformat(path.read_text())
+    except FileNotFoundError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+class AzureStorage:
+    """Keeps each analysis as blobs ``<id>/<part>``; the record is written last, deleted first.
+
+    Blobs without a record do not count: they are being written, or left over from a failure.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names the account (connection string, or its address with a managed identity) and the
+        container, which is made when it is missing.
+    left_over_after : timedelta
+        Age from which blobs without a record are taken for left-overs.
+    """
+
+    TIMEOUTS: ClassVar[dict[str, float]] = {"connection_timeout": 3, "read_timeout": 30}
+
+    def __init__(self, settings: Settings, left_over_after: timedelta = timedelta(hours=1)) -> None:
+        self._settings = settings
+        self._left_over_after = left_over_after
+
+    @cached_property
+    def _container(self) -> "ContainerClient":
+        """The connection; azure's libraries load here, on first use."""
+        from azure.storage.blob import BlobServiceClient, LinearRetry
+
+        retry = LinearRetry(backoff=1, retry_total=1, random_jitter_range=0)
+        options: dict[str, Any] = {"retry_policy": retry, **self.TIMEOUTS}
+        if self._settings.azure_connection_string:
+            service = BlobServiceClient.from_connection_string(
+                self._settings.azure_connection_string, **options
+            )
+        else:
+            from azure.identity import DefaultAzureCredential
+
+            credential = DefaultAzureCredential(
+                exclude_developer_cli_credential=True,
+                exclude_powershell_credential=True,
+                exclude_visual_studio_code_credential=True,
+                exclude_shared_token_cache_credential=True,
+                process_timeout=5,
+            )
+            service = BlobServiceClient(self._settings.azure_account_url, credential, **options)
+        return service.get_container_client(self._settings.container)
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn azure's errors into this module's; a malformed address shows as ValueError."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        with _as_storage_error(AzureError, OSError, ValueError):
+            try:
+                yield
+            except ResourceNotFoundError:
+                raise AnalysisNotFoundError() from None
+
+    def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """See `Storage`."""
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+        check_id(id)
+        with self._errors():
+            try:
+                self._write(id, parts, expires)
+            except ResourceNotFoundError:
+                with contextlib.suppress(ResourceExistsError):
+                    self._container.create_container()
+                self._write(id, parts, expires)
+
+    def _write(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """Write all parts; the first one claims the id, and a failure after it takes all back."""
+        first, *others = sorted(parts, key=PARTS.index)
+        self._upload(f"{id}/{first}", parts[first], expires, overwrite=False)
+        try:
+            for part in others:
+                self._upload(f"{id}/{part}", parts[part], expires, overwrite=True)
+        except BaseException:
+            with contextlib.suppress(StorageError):
+                self.delete(id)
+            raise
+
+    def _upload(
+        self, name: str, content: bytes | Path, expires: datetime, *, overwrite: bool
+    ) -> None:
+        """Write one blob; it appears whole."""
+        with contextlib.ExitStack() as stack:
+            data: Any = content
+            if isinstance(content, Path):
+                data = stack.enter_context(open(content, "rb"))
+            metadata = {"expires": expires.isoformat()}
+            self._container.upload_blob(name, data, metadata=metadata, overwrite=overwrite)
+
+    def read(self, id: str, part: str) -> bytes:
+        """See `Storage`."""
+        check_id(id)
+        with self._errors():
+            if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
+                raise AnalysisNotFoundError()
+            return bytes(self._container.download_blob(f"{id}/{part}").readall())
+
+    def delete(self, id: str) -> None:
+        """See `Storage`."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        check_id(id)
+        with self._errors():
+            for part in reversed(PARTS):
+                with contextlib.suppress(ResourceNotFoundError):
+                    self._container.delete_blob(f"{id}/{part}")
+
+    def _blobs(self) -> dict[str, dict[str, Any]]:
+        """List the blobs of each id: part -> properties."""
+        found: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(AnalysisNotFoundError), self._errors():
+            for blob in self._container.list_blobs(include=["metadata"]):
+                id, _, part = blob.name.partition("/")
+                if _ID.fullmatch(id) and part in PARTS:
+                    found.setdefault(id, {})[part] = blob
+        return found
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        """See `Storage`."""
+        return tuple(
+            id
+            for id, blobs in self._blobs().items()
+            if RECORD in blobs and datetime.fromisoformat(blobs[RECORD].metadata["expires"]) <= now
+        )
+
+    def sweep(self) -> None:
+        """See `Storage`."""
+        before = datetime.now(UTC) - self._left_over_after
+        for id, blobs in self._blobs().items():
+            if RECORD not in blobs and all(blob.last_modified < before for blob in blobs.values()):
+                self.delete(id)
+
+
+STORAGES: dict[str, Callable[[Settings], Storage]] = {
+    "local": lambda settings: LocalStorage(settings.storage_dir / "analyses"),
+    "azure": AzureStorage,
+    "memory": lambda settings: MemoryStorage(),
+}
