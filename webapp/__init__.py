@@ -1,0 +1,92 @@
+"""The website and HTTP API; `create_app` puts its parts together."""
+
+from datetime import timedelta
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.analysis import Analyser
+from webapp.api import api
+from webapp.errors import handle_errors
+from webapp.pages import pages
+from webapp.settings import ROOT, Settings, read_settings, session_key
+from webapp.storage import open_storage
+
+FORM_OVERHEAD_BYTES = 64 * 1024
+"""What a form may weigh beside the recording in it."""
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'self'",
+            "img-src 'self' data:",
+            "media-src 'self' blob: data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=31536000"
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the site from `settings`, or from those of the environment; loads nothing heavy.
+
+    Raises
+    ------
+    SettingsError
+        If a setting cannot be used.
+    """
+    settings = settings or read_settings()
+    app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
+    app.config.update(
+        SECRET_KEY=session_key(settings),
+        MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES,
+        PERMANENT_SESSION_LIFETIME=timedelta(days=settings.retention_days),
+        SESSION_COOKIE_NAME="undertone",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.session_interface = SessionCookie()
+    analyser = Analyser(settings, open_storage(settings))
+    app.extensions.update(settings=settings, analyser=analyser)
+    handle_errors(app)
+    CSRFProtect(app).exempt(api)
+    app.register_blueprint(pages)
+    app.register_blueprint(api)
+    app.before_request(analyser.sweep_when_due)
+    app.after_request(add_headers)
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
+    return app
+
+
+class SessionCookie(SecureCookieSessionInterface):
+    """Flask's signed cookie, sent over HTTPS only where the request came so."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """See Flask."""
+        return request.is_secure
+
+
+def add_headers(response: Response) -> Response:
+    """Keep answers out of caches and frames, and everything foreign out of pages."""
+    response.headers.update(SECURITY_HEADERS)
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = HSTS
+    if request.endpoint not in ("static", "pages.sample_audio"):
+        response.headers["Cache-Control"] = "no-store"
+    return response

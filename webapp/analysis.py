@@ -1,0 +1,415 @@
+"""The door between the site and `ml`: a recording goes in, a kept analysis comes out."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import json
+import logging
+import re
+import secrets
+import tempfile
+import threading
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ml
+from webapp.settings import ROOT, Settings
+from webapp.storage import AUDIO, RECORD, UPLOAD, AnalysisNotFoundError, Storage, StorageError
+
+if TYPE_CHECKING:
+    from flask.sessions import SessionMixin
+    from werkzeug.datastructures import FileStorage
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+SAMPLES = ROOT / "samples"
+SWEEP_EVERY_S = 3600.0
+RETRY_READY_S = 10.0
+
+NOT_KEPT = ml.Notice(
+    "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
+)
+
+
+class NoFileError(ml.SerError):
+    """A request without a recording."""
+
+    code: ClassVar[str] = "no_file"
+    message_template: ClassVar[str] = "No recording came with the request."
+    hint_template: ClassVar[str] = "Choose a file; programs send it as the multipart field 'file'."
+
+
+class BusyError(ml.SerError):
+    """All places are taken, and stayed so for as long as one waits."""
+
+    code: ClassVar[str] = "busy"
+    message_template: ClassVar[str] = "Too many recordings are being analysed right now."
+    hint_template: ClassVar[str] = "Try again in a minute."
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One answered recording.
+
+    Attributes
+    ----------
+    id : str or None
+        Where it is kept; None where nothing was.
+    created : datetime
+        UTC.
+    filename : str
+        As the visitor's device named it, safe to show, never used as a path.
+    sample : str or None
+        Id of the bundled sample that was picked.
+    prediction : dict
+        The JSON object of `ml.to_dict`.
+    notes : tuple of Notice
+        What the site has to add, such as ``not_kept``.
+    wav : bytes or None
+        The converted recording, where nothing was kept.
+    expires : datetime or None
+        When it is deleted, UTC; None where nothing was kept.
+    """
+
+    id: str | None
+    created: datetime
+    filename: str
+    sample: str | None
+    prediction: dict[str, Any]
+    notes: tuple[ml.Notice, ...]
+    wav: bytes | None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A clip that comes with the site; `intended` is the emotion it was performed as."""
+
+    id: str
+    title: str
+    file: str
+    description: str
+    intended: str | None
+    voice: str
+    seconds: float
+    text: str
+
+    @property
+    def path(self) -> Path:
+        """Where the clip lies."""
+        return SAMPLES / self.file
+
+
+def samples() -> tuple[Sample, ...]:
+    """Read the bundled clips from their index; none where an operator removed it."""
+    try:
+        rows = json.loads((SAMPLES / "index.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    names = Sample.__dataclass_fields__
+    return tuple(Sample(**{name: row[name] for name in names}) for row in rows)
+
+
+def owner_of(session: SessionMixin) -> str:
+    """Give the random id of this browser, making it on its first visit."""
+    session.permanent = True
+    if "owner" not in session:
+        session["owner"] = secrets.token_urlsafe(16)
+    return session["owner"]
+
+
+def display_name(filename: str) -> str:
+    """Make a name that came from elsewhere fit to show: no folders, nothing invisible."""
+    name = re.split(r"[/\\]", filename)[-1]
+    shown = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip()
+    return shown[:120] or "recording"
+
+
+@contextlib.contextmanager
+def saved_upload(file: FileStorage | None) -> Iterator[Path]:
+    """Put an uploaded file on the disk, without ever holding it whole in memory.
+
+    Raises
+    ------
+    NoFileError
+        If the form had no such field, or it was left empty.
+    """
+    if file is None or not (file.filename or file.stream.seek(0, 2)):
+        raise NoFileError()
+    file.stream.seek(0)
+    with tempfile.NamedTemporaryFile(prefix="undertone-") as copy:
+        file.save(copy)
+        copy.flush()
+        yield Path(copy.name)
+
+
+class Analyser:
+    """Analyses recordings with models that are loaded once, and keeps the results.
+
+    Parameters
+    ----------
+    clock : callable
+        Gives the present moment, UTC.
+    wait_s : float
+        How long a recording waits for a free place before `BusyError`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wait_s: float = 30.0,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._clock = clock
+        self._wait_s = wait_s
+        self._places = threading.BoundedSemaphore(settings.concurrency)
+        self._recognizers: dict[str, ml.Recognizer] = {}
+        self._loading = threading.Lock()
+        self._checking = threading.Lock()
+        self._ready: dict[str, Any] | None = None
+        self._not_ready: tuple[float, Exception] | None = None
+        self._swept_s: float | None = None
+
+    def analyse(
+        self,
+        data: bytes | Path,
+        filename: str,
+        *,
+        owner: str,
+        keep: bool,
+        model: str | None = None,
+        labels: tuple[str, ...] | None = None,
+        sample: str | None = None,
+        progress: Callable[[float], None] | None = None,
+        token: str | None = None,
+    ) -> Analysis:
+        """Analyse a recording, and keep it if `keep` and the storage allow.
+
+        Parameters
+        ----------
+        owner, token : str
+            Secrets of whoever may open it later; only their hashes are kept.
+
+        Raises
+        ------
+        ml.SerError
+            If the recording cannot be decoded, the model or labels are unknown, or all places
+            stay taken (`BusyError`). A storage that fails is no error but a note.
+        """
+        waveform, prediction = self._predict(data, model, labels, progress)
+        wav = ml.to_wav(waveform)
+        del waveform  # an hour of it takes 230 MB
+        analysis = Analysis(
+            id=None,
+            created=self._clock(),
+            filename=display_name(filename),
+            sample=sample,
+            prediction=prediction,
+            notes=(),
+            wav=wav,
+        )
+        if not keep:
+            return analysis
+        try:
+            return self._keep(analysis, data, wav, [owner, *([token] if token else [])])
+        except StorageError as error:
+            log.warning("Analysis not kept: %s", error)
+            return replace(analysis, notes=(NOT_KEPT,))
+
+    def predict(
+        self,
+        data: bytes | Path,
+        *,
+        model: str | None = None,
+        labels: tuple[str, ...] | None = None,
+    ) -> dict[str, Any]:
+        """Answer for a recording and keep nothing; gives the JSON object of `ml.to_dict`."""
+        return self._predict(data, model, labels, None)[1]
+
+    def _predict(
+        self,
+        data: bytes | Path,
+        model: str | None,
+        labels: tuple[str, ...] | None,
+        progress: Callable[[float], None] | None,
+    ) -> tuple[ml.Waveform, dict[str, Any]]:
+        recognizer = self._recognizer(model)
+        with self._place():
+            waveform = ml.decode(data, self._limits)
+            prediction = recognizer.recognize(waveform, labels=labels, progress=progress)
+        return waveform, ml.to_dict(prediction)
+
+    @contextlib.contextmanager
+    def _place(self) -> Iterator[None]:
+        if not self._places.acquire(timeout=self._wait_s):
+            raise BusyError()
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    @property
+    def _limits(self) -> ml.DecodeLimits:
+        return ml.DecodeLimits(
+            max_bytes=self._settings.max_upload_mb * 1024 * 1024,
+            max_seconds=float(self._settings.max_seconds),
+        )
+
+    @property
+    def default_model(self) -> str:
+        """The model that answers unless a request names one."""
+        return self._settings.model or ml.DEFAULT_MODEL
+
+    def _recognizer(self, model: str | None) -> ml.Recognizer:
+        name = model or self.default_model
+        with self._loading:
+            if name not in self._recognizers:
+                self._recognizers[name] = ml.load(name)
+            return self._recognizers[name]
+
+    def _keep(
+        self, analysis: Analysis, data: bytes | Path, wav: bytes, owners: list[str]
+    ) -> Analysis:
+        id = secrets.token_urlsafe(16)
+        expires = analysis.created + timedelta(days=self._settings.retention_days)
+        record = {
+            "schema": SCHEMA,
+            "created": analysis.created.isoformat(),
+            "expires": expires.isoformat(),
+            "owners": [_digest(owner) for owner in owners],
+            "filename": analysis.filename,
+            "sample": analysis.sample,
+            "prediction": analysis.prediction,
+            "notes": [asdict(note) for note in analysis.notes],
+        }
+        parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
+        self._storage.save(id, parts, expires)
+        return replace(analysis, id=id, wav=None, expires=expires)
+
+    def get(self, id: str, owner: str) -> Analysis:
+        """Give a kept analysis to whoever made it.
+
+        Raises
+        ------
+        AnalysisNotFoundError
+            If there is none, its day has come, or it was made by somebody else.
+        StorageError
+            If the storage cannot be reached.
+        """
+        record = _parsed(self._storage.read(id, RECORD))
+        expires = datetime.fromisoformat(record["expires"])
+        owned = [hmac.compare_digest(kept, _digest(owner)) for kept in record["owners"]]
+        if expires <= self._clock() or not any(owned):
+            raise AnalysisNotFoundError()
+        return Analysis(
+            id=id,
+            created=datetime.fromisoformat(record["created"]),
+            filename=record["filename"],
+            sample=record["sample"],
+            prediction=record["prediction"],
+            notes=tuple(ml.Notice(**note) for note in record["notes"]),
+            wav=None,
+            expires=expires,
+        )
+
+    def audio(self, id: str, owner: str) -> bytes:
+        """Give the converted recording as WAV; raises as `get` does."""
+        self.get(id, owner)
+        return self._storage.read(id, AUDIO)
+
+    def delete(self, id: str, owner: str) -> None:
+        """Remove recording and record now; raises as `get` does."""
+        self.get(id, owner)
+        self._storage.delete(id)
+
+    def sweep(self) -> None:
+        """Delete every analysis whose day has come, and what interrupted writes left behind."""
+        expired = self._storage.expired(self._clock())
+        for id in expired:
+            self._storage.delete(id)
+        self._storage.sweep()
+        if expired:
+            log.info("Deleted %d analyses whose day had come", len(expired))
+
+    def sweep_when_due(self) -> None:
+        """Sweep in the background, on the first call and then at most hourly."""
+        now = time.monotonic()
+        if self._swept_s is None or now - self._swept_s >= SWEEP_EVERY_S:
+            self._swept_s = now
+            threading.Thread(target=self._sweep_or_log, name="sweep", daemon=True).start()
+
+    def _sweep_or_log(self) -> None:
+        try:
+            self.sweep()
+        except ml.SerError as error:
+            log.warning("Sweep postponed: %s", error)
+
+    def preload(self) -> None:
+        """Load code and weights that processes forked later can share; makes no interpreter."""
+        import numpy as np
+
+        self._recognizer(None)
+        ml.extract(ml.Waveform(np.zeros(16_000, np.float32), 16_000))
+
+    def ready(self) -> dict[str, Any]:
+        """Say which model answers, having proved once that it does; gives its JSON object.
+
+        Raises
+        ------
+        Exception
+            Whatever keeps this process from answering; it is tried again after some seconds.
+        """
+        with self._checking:
+            if self._ready is None:
+                self._check()
+            assert self._ready is not None
+            return self._ready
+
+    def _check(self) -> None:
+        now = time.monotonic()
+        if self._not_ready and now - self._not_ready[0] < RETRY_READY_S:
+            raise self._not_ready[1]
+        try:
+            self._ready = self.predict(_probe())["model"]
+        except Exception as error:
+            self._not_ready = (now, error)
+            raise
+
+
+def _probe() -> bytes | Path:
+    """Choose what to analyse to prove readiness: the shortest sample, which holds a voice."""
+    clips = sorted(samples(), key=lambda sample: sample.seconds)
+    voiced = [clip for clip in clips if clip.intended]
+    return voiced[0].path if voiced else _second_of_silence()
+
+
+def _second_of_silence() -> bytes:
+    import numpy as np
+
+    return ml.to_wav(ml.Waveform(np.zeros(16_000, np.float32), 16_000))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _parsed(record: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(record)
+        if parsed["schema"] == SCHEMA:
+            return parsed
+        raise StorageError(detail=f"record of schema {parsed['schema']}")
+    except (ValueError, KeyError, TypeError):
+        raise StorageError(detail="damaged record") from None

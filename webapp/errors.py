@@ -1,0 +1,160 @@
+"""Error class -> HTTP status; one JSON body for programs, one template for pages."""
+
+import logging
+import re
+import secrets
+import time
+
+from flask import Flask, Response, g, jsonify, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+import ml
+from webapp.analysis import BusyError, NoFileError
+from webapp.storage import AnalysisNotFoundError, StorageError
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[ml.SerError], int] = {
+    NoFileError: 400,
+    ml.EmptyFileError: 400,
+    ml.UnknownLabelsError: 400,
+    ml.UnknownModelError: 400,
+    AnalysisNotFoundError: 404,
+    ml.TooLargeError: 413,
+    ml.TooLongError: 413,
+    ml.UnsupportedFormatError: 415,
+    ml.CorruptAudioError: 422,
+    ml.NoAudioTrackError: 422,
+    ml.DecoderTimeoutError: 422,
+    BusyError: 503,
+    StorageError: 503,
+    ml.CorruptBundleError: 503,
+}
+"""Every error that a request can meet; others count as 500."""
+
+TITLES = {
+    400: "That was not understood",
+    404: "Not found",
+    405: "Not possible here",
+    413: "Too much at once",
+    415: "Not a recording that can be read",
+    422: "The recording cannot be read",
+    503: "Not possible at the moment",
+}
+
+HTTP_WORDS = {
+    404: ("not_found", "There is nothing at this address.", "Go back to the start."),
+    405: ("method_not_allowed", "This address does not take {method}.", "Go back to the start."),
+}
+
+INTERNAL = (
+    "internal_error",
+    "Something went wrong on this server.",
+    "Try again; if it stays, tell the operator the reference.",
+)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
+
+
+def handle_errors(app: Flask) -> None:
+    """Give every request an id, every answer its header, and every error its form."""
+    app.before_request(_name_request)
+    app.after_request(_finish)
+    app.register_error_handler(ml.SerError, _known)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(413, _too_large)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unknown)
+
+
+def wants_json() -> bool:
+    """Tell whether a program asks: by the address, not by what it says it accepts."""
+    return request.path.startswith("/api/") or request.path in ("/predict", "/health")
+
+
+def _name_request() -> None:
+    g.start = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _finish(response: Response) -> Response:
+    """Log the route, never the address: ids and names of files stay out of the logs."""
+    response.headers["X-Request-ID"] = g.request_id
+    log.info(
+        "%s %s %d %.0f ms request_id=%s",
+        request.method,
+        request.url_rule.rule if request.url_rule else "-",
+        response.status_code,
+        (time.perf_counter() - g.start) * 1000,
+        g.request_id,
+    )
+    return response
+
+
+def _answer(status: int, code: str, message: str, hint: str) -> Response:
+    if wants_json():
+        error = {"code": code, "message": message, "hint": hint, "request_id": g.request_id}
+        response = jsonify(error=error)
+    else:
+        page = render_template(
+            "error.html",
+            status=status,
+            title=TITLES.get(status, "Something went wrong"),
+            message=message,
+            hint=hint,
+            request_id=g.request_id,
+        )
+        response = Response(page, mimetype="text/html")
+    response.status_code = status
+    if status == 503:
+        response.headers["Retry-After"] = "30"
+    return response
+
+
+def _known(error: ml.SerError) -> Response:
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), None)
+    if status is None:
+        return _unknown(error)
+    if status == 503:
+        log.warning("%s request_id=%s", error, g.request_id)
+    return _answer(status, error.code, error.message, error.hint)
+
+
+def _csrf(error: CSRFError) -> Response:
+    return _answer(
+        400,
+        "csrf",
+        "The form was too old, or was not sent from this site.",
+        "Go back, load the page again and send the form once more; cookies must be allowed.",
+    )
+
+
+def _too_large(error: HTTPException) -> Response:
+    limit = request.max_content_length or 0
+    too_large = ml.TooLargeError(
+        size_mb=(request.content_length or 0) / 1024**2, limit_mb=limit // 1024**2
+    )
+    return _answer(413, too_large.code, too_large.message, too_large.hint)
+
+
+def _http(error: HTTPException) -> Response | HTTPException:
+    if not error.code or error.code >= 500:
+        return _unknown(error)
+    if error.code < 400:
+        return error
+    code, message, hint = HTTP_WORDS.get(
+        error.code, ("bad_request", "The request was not understood.", "Check it and try again.")
+    )
+    response = _answer(error.code, code, message.format(method=request.method), hint)
+    if "Allow" in error.get_response().headers:
+        response.headers["Allow"] = error.get_response().headers["Allow"]
+    return response
+
+
+def _unknown(error: Exception) -> Response:
+    """Answer without a trace of the inside; the log has it, under the same request id."""
+    original = error.original_exception if isinstance(error, InternalServerError) else error
+    log.error("Unexpected error request_id=%s", g.request_id, exc_info=original)
+    return _answer(500, *INTERNAL)

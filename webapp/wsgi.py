@@ -1,0 +1,10 @@
+"""What gunicorn loads: the app, with code and weights loaded before workers fork from it."""
+
+import ml
+from webapp import create_app
+
+app = create_app()
+try:
+    app.extensions["analyser"].preload()
+except ml.SerError:
+    app.logger.exception("The model cannot be used; /health tells why")
