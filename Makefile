@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-PORT ?= $(or $(shell sed -n 's/^PORT *= *//p' .env 2>/dev/null),8000)
+PORT ?= $(or $(shell sed -nE 's,^PORT *= *"?([0-9]+).*,\1,p' .env 2>/dev/null),8000)
 # Folder that holds the corpora, each in its official layout: cremad ravdess emodb nemo.
 CORPORA ?= corpora
 # Passed on to pytest: make test ARGS="tests/test_audio.py -x"

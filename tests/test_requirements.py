@@ -1,0 +1,126 @@
+"""The lists of packages: exact pins, complete, and every import in the list that needs it."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVING, TRAINING, TESTING = "requirements.txt", "requirements-train.txt", "requirements-dev.txt"
+# The packages that the users of this project asked for.
+ASKED_FOR = (
+    *("flask", "jinja2", "gunicorn", "tensorflow", "librosa", "numpy", "soundfile", "pydub"),
+    *("azure-storage-blob", "python-dotenv", "pytest"),
+)
+# Loaded by these files alone, and only when training, evaluating or drawing.
+TRAINING_FILES = ("models.py", "train.py", "evaluate.py", "export.py")
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(file: str) -> dict[str, str]:
+    """Read name -> version of one list, without the lists that it includes."""
+    lines = (ROOT / file).read_text().splitlines()
+    rows = [line for line in lines if line and not line.startswith(("#", "-"))]
+    found = {}
+    for row in rows:
+        match = re.fullmatch(r'([\w.-]+)==([\w.+!]+)( ; python_version >= "3\.13")?', row)
+        assert match, f"{file}: '{row}' is not an exact pin"
+        assert normalised(match[1]) not in found, f"{file}: {match[1]} stands twice"
+        found[normalised(match[1])] = match[2]
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Name the top-level modules that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(node.module)
+    own = {"ml", "webapp", "tests", *(file.stem for file in (ROOT / "tests").glob("*.py"))}
+    return {name for name in found if name.split(".")[0] not in sys.stdlib_module_names | own}
+
+
+def distributions(module: str) -> set[str]:
+    """Name the packages that provide a module; `azure.storage.blob` is in one of several."""
+    providers = importlib.metadata.packages_distributions()[module.split(".")[0]]
+    names = {normalised(name) for name in providers}
+    narrower = {name for name in names if module.replace(".", "-").startswith(name)}
+    return narrower or names
+
+
+@pytest.mark.parametrize("file", [SERVING, TRAINING, TESTING])
+def test_every_pin_is_exact(file):
+    assert pins(file)
+
+
+def test_no_package_stands_in_two_lists():
+    names = [name for file in (SERVING, TRAINING, TESTING) for name in pins(file)]
+    assert len(names) == len(set(names))
+
+
+def test_each_list_builds_on_the_one_before():
+    assert f"-r {SERVING}" in (ROOT / TRAINING).read_text().splitlines()
+    assert f"-r {TRAINING}" in (ROOT / TESTING).read_text().splitlines()
+
+
+def test_serving_needs_no_compiler_and_no_tensorflow():
+    assert "--only-binary :all:" in (ROOT / SERVING).read_text().splitlines()
+    assert not {"tensorflow", "keras", "torch"} & set(pins(SERVING))
+
+
+def test_no_list_names_an_index():
+    for file in (SERVING, TRAINING, TESTING, "pyproject.toml", "Makefile", ".ci/run"):
+        assert not re.search(r"--(extra-)?index-url|--find-links|--trusted-host", _text(file)), file
+
+
+def test_the_packages_asked_for_are_all_pinned():
+    everything = pins(SERVING) | pins(TRAINING) | pins(TESTING)
+    assert set(ASKED_FOR) <= set(everything)
+
+
+def test_the_installed_packages_are_the_pinned_ones():
+    pinned = pins(SERVING) | pins(TRAINING) | pins(TESTING)
+    installed = {
+        normalised(package.name): package.version for package in importlib.metadata.distributions()
+    }
+    differing = {
+        name: (version, installed[name])
+        for name, version in pinned.items()
+        if installed.get(name, version) != version
+    }
+    assert not differing
+
+
+def test_the_ranges_of_the_package_admit_the_pins():
+    packaging_requirements = pytest.importorskip("packaging.requirements")
+    project = tomllib.loads(_text("pyproject.toml"))["project"]
+    extras = project["optional-dependencies"]
+    everything = pins(SERVING) | pins(TRAINING) | pins(TESTING)
+    for row in [*project["dependencies"], *extras["site"], *extras["train"], *extras["dev"]]:
+        requirement = packaging_requirements.Requirement(row)
+        assert everything[normalised(requirement.name)] in requirement.specifier, row
+
+
+SOURCES = [*(ROOT / "ml").glob("*.py"), *(ROOT / "webapp").glob("*.py")]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_a_file_imports_is_in_its_list(path):
+    allowed = set(pins(SERVING))
+    if path.name in TRAINING_FILES:
+        allowed |= set(pins(TRAINING))
+    for module in imports(path):
+        assert distributions(module) & allowed, f"{module} is in no list for {path.name}"
+
+
+def _text(file: str) -> str:
+    return (ROOT / file).read_text()
