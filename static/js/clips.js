@@ -1,0 +1,37 @@
+// Sample cards: a small play button in place of the browser's wide player; one plays at a time.
+
+export function setUpClips(cards) {
+  const players = [...cards].map((card) => card.querySelector("audio"));
+
+  for (const card of cards) {
+    const audio = card.querySelector("audio");
+    const button = card.querySelector(".play");
+    const time = card.querySelector(".clip-time");
+    const title = card.dataset.clip;
+    const length = time.textContent;
+
+    audio.controls = false;
+    audio.hidden = true;
+    button.hidden = false;
+    button.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+
+    const show = () => {
+      const playing = !audio.paused && !audio.ended;
+      button.toggleAttribute("data-playing", playing);
+      button.setAttribute("aria-label", `${playing ? "Pause" : "Play"}: ${title}`);
+    };
+    audio.addEventListener("play", () => {
+      for (const other of players) if (other !== audio) other.pause();
+      show();
+    });
+    audio.addEventListener("pause", show);
+    audio.addEventListener("ended", () => {
+      show();
+      time.textContent = length;
+    });
+    audio.addEventListener("timeupdate", () => {
+      if (!audio.ended && audio.currentTime) time.textContent = `${audio.currentTime.toFixed(1)} of ${length}`;
+    });
+    audio.addEventListener("error", () => (time.textContent = "could not be loaded"));
+  }
+}

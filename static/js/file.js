@@ -1,0 +1,73 @@
+// Choosing or dropping a file; type and size are checked before anything is sent.
+
+const SUFFIXES = /\.(wav|wave|mp3|m4a|m4b|mp4|mov|mkv|aac|ogg|oga|opus|webm|weba|flac|amr|3gp|caf|aif|aiff|wma)$/i;
+
+export function setUpFile(form) {
+  const input = form.elements.file;
+  const chosen = form.querySelector('[data-part="chosen"]');
+  const problem = form.querySelector('[data-part="problem"]');
+  const analyse = form.querySelector('[data-action="analyse"]');
+  const maxMb = Number(form.dataset.maxMb);
+
+  function check(file) {
+    if (file.size === 0) return `“${file.name}” is empty (0 bytes). Choose a recording with sound.`;
+    if (file.size > maxMb * 1024 * 1024) {
+      return `“${file.name}” has ${megabytes(file.size)}; the limit is ${maxMb} MB. Send a shorter recording, or save it as MP3 or M4A.`;
+    }
+    if (!/^(audio|video)\//.test(file.type) && !SUFFIXES.test(file.name)) {
+      return `“${file.name}” does not look like a recording. Choose a WAV, MP3, M4A, OGG, WebM or FLAC file.`;
+    }
+    return "";
+  }
+
+  function show() {
+    const file = input.files[0];
+    chosen.textContent = file ? `${file.name}, ${megabytes(file.size)}` : "";
+    tell(file ? check(file) : "");
+    analyse.hidden = !file;
+  }
+
+  function tell(text) {
+    problem.textContent = text;
+    problem.hidden = !text;
+  }
+
+  input.addEventListener("change", show);
+  show();
+  takeDrops(form, input, show);
+
+  return () => {
+    const text = check(input.files[0]);
+    tell(text);
+    if (text) input.focus();
+    return text ? null : input.files[0];
+  };
+}
+
+function takeDrops(form, input, show) {
+  form.querySelector("[data-drop-hint]").hidden = !matchMedia("(any-pointer: fine)").matches;
+  let depth = 0;
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const mark = (change) => {
+    depth = Math.max(0, depth + change);
+    form.classList.toggle("dragging", depth > 0);
+  };
+  addEventListener("dragenter", (event) => carriesFiles(event) && mark(1));
+  addEventListener("dragleave", (event) => carriesFiles(event) && mark(-1));
+  addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
+  addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    mark(-depth);
+    const only = new DataTransfer();
+    only.items.add(event.dataTransfer.files[0]);
+    input.files = only.files;
+    show();
+    form.querySelector('[data-action="analyse"]').focus();
+  });
+}
+
+function megabytes(bytes) {
+  const value = bytes / (1024 * 1024);
+  return value < 0.1 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${value.toFixed(1)} MB`;
+}

@@ -1,0 +1,190 @@
+"""The site's pages: each view reads the request, asks the analyser, and fills a template."""
+
+from __future__ import annotations
+
+import base64
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    session,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+import ml
+from webapp import charts, words
+from webapp.analysis import Analyser, Analysis, Sample, owner_of, samples, saved_upload
+from webapp.settings import Settings
+
+pages = Blueprint("pages", __name__)
+
+for _filter in (
+    words.adjective,
+    words.certainty,
+    words.day,
+    words.duration,
+    words.face,
+    words.heading,
+    words.moment,
+    words.percent,
+    words.quality_rows,
+    words.ranking,
+    words.segment_words,
+    words.timeline_summary,
+):
+    pages.add_app_template_filter(_filter)
+
+INLINE_AUDIO_BYTES = 10 * 1024 * 1024
+"""A clip that is not kept travels inside its page up to this size, some five minutes."""
+
+
+@pages.get("/")
+def home() -> str:
+    """Show the ways to give a voice, and the receipt of a deletion just made."""
+    return _home(receipt=session.pop("receipt", None))
+
+
+@pages.post("/analyses")
+def create() -> BaseResponse | str | tuple[str, int]:
+    """Analyse an upload or a sample: to its page where it is kept, else the page itself."""
+    sample = _sample(request.form["sample"]) if request.form.get("sample") else None
+    upload = request.files.get("file")
+    if sample:
+        analysis = _analyse(sample.path, sample.file, sample.id)
+    elif upload and upload.filename:
+        with saved_upload(upload) as path:
+            analysis = _analyse(path, upload.filename)
+    else:
+        return _home(problem="No file came. Choose a recording first, or pick a sample below."), 400
+    if analysis.id:
+        return redirect(url_for("pages.result", id=analysis.id), code=303)
+    return _result(analysis, _inline(analysis.wav))
+
+
+@pages.get("/analyses/<id>")
+def result(id: str) -> str:
+    """Show a kept analysis to the browser that made it."""
+    analysis = _analyser().get(id, owner_of(session))
+    return _result(analysis, url_for("pages.audio", id=id))
+
+
+@pages.get("/analyses/<id>/audio")
+def audio(id: str) -> Response:
+    """Send the converted clip; players ask for ranges of it."""
+    wav = _analyser().audio(id, owner_of(session))
+    return send_file(io.BytesIO(wav), mimetype="audio/wav", conditional=True, etag=id)
+
+
+@pages.post("/analyses/<id>/delete")
+def delete(id: str) -> BaseResponse:
+    """Delete an analysis now; the front page then shows the receipt."""
+    owner = owner_of(session)
+    analysis = _analyser().get(id, owner)
+    _analyser().delete(id, owner)
+    time = words.moment(datetime.now(UTC))
+    session["receipt"] = {"id": id, "filename": analysis.filename, "time": time}
+    return redirect(url_for("pages.home"), code=303)
+
+
+@pages.get("/samples/<file>")
+def sample_audio(file: str) -> Response:
+    """Send a sample's sound."""
+    sample = next((sample for sample in samples() if sample.file == file), None)
+    if not sample:
+        abort(404)
+    return send_file(sample.path, conditional=True, max_age=86_400)
+
+
+@pages.get("/about")
+def about() -> str:
+    """Explain how the system works, from the model's own card."""
+    bundle = _bundle()
+    titles = {corpus["name"]: corpus["title"] for corpus in bundle.card["corpora"]}
+    return render_template(
+        "about.html",
+        bundle=bundle,
+        unused=[corpus for name, corpus in ml.CORPORA.items() if name not in titles],
+        titles=titles,
+        track_record=words.track_record(bundle.card),
+        windows=bundle.windows,
+    )
+
+
+@pages.get("/privacy")
+def privacy() -> str:
+    """Say what is kept, where, how long and by whom."""
+    return render_template("privacy.html", settings=_settings())
+
+
+def _analyse(path: Path, filename: str, sample: str | None = None) -> Analysis:
+    return _analyser().analyse(
+        path,
+        filename,
+        owner=owner_of(session),
+        keep=request.form.get("keep", "1") != "0",
+        model=request.form.get("model") or None,
+        sample=sample,
+    )
+
+
+def _home(**message: object) -> str:
+    settings = _settings()
+    return render_template(
+        "home.html",
+        label_count=words.number(len(_bundle().labels)),
+        samples=samples(),
+        max_mb=settings.max_upload_mb,
+        max_seconds=settings.max_seconds,
+        retention_days=settings.retention_days,
+        **message,
+    )
+
+
+def _result(analysis: Analysis, audio_src: str | None) -> str:
+    bundle = ml.read_bundle(analysis.prediction["model"]["name"])
+    return render_template(
+        "result.html",
+        analysis=analysis,
+        notices=[*analysis.notes, *analysis.prediction["warnings"]],
+        sample=_sample(analysis.sample) if analysis.sample else None,
+        audio_src=audio_src,
+        advice=words.ADVICE,
+        bar=charts.bar,
+        timeline=charts.timeline,
+        track_record=words.track_record(bundle.card),
+    )
+
+
+def _sample(id: str) -> Sample:
+    sample = next((sample for sample in samples() if sample.id == id), None)
+    if not sample:
+        abort(404)
+    return sample
+
+
+def _inline(wav: bytes | None) -> str | None:
+    if not wav or len(wav) > INLINE_AUDIO_BYTES:
+        return None
+    return f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"
+
+
+def _bundle() -> ml.Bundle:
+    return ml.read_bundle(_settings().model or ml.DEFAULT_MODEL)
+
+
+def _analyser() -> Analyser:
+    return current_app.extensions["analyser"]
+
+
+def _settings() -> Settings:
+    return current_app.extensions["settings"]

@@ -1,0 +1,187 @@
+"""What pages say about a prediction: pure functions from its JSON object to plain words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+ADJECTIVES = {"disgust": "disgusted"}
+"""Labels that are no adjective: a voice sounds disgusted, not disgust."""
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+HEADINGS = {
+    "no_speech": "No voice found",
+    "too_short": "Too short to tell",
+    "too_noisy": "Too noisy to tell",
+}
+
+ADVICE = {
+    "uncertain": "Try a longer clip of one person, or one where the mood is plainer.",
+    "no_speech": "Try a clip in which one person speaks, close to the microphone.",
+    "too_short": "Try a clip of two seconds or more; one or two sentences are best.",
+    "too_noisy": "Record in a quieter place, or closer to the microphone.",
+}
+
+
+class QualityRow(NamedTuple):
+    """One line about the recording: what was measured, in words, and the figure."""
+
+    name: str
+    verdict: str
+    figure: str
+
+
+def adjective(label: str) -> str:
+    """Turn a label into the word after "sounds"."""
+    return ADJECTIVES.get(label, label)
+
+
+def percent(share: float) -> str:
+    """Round a share to whole percent; the ends say "under 1" and "over 99"."""
+    if 0 < share < 0.01:
+        return f"under 1{NBSP}%"
+    if 0.99 < share < 1:
+        return f"over 99{NBSP}%"
+    return f"{share * 100:.0f}{NBSP}%"
+
+
+def duration(seconds: float) -> str:
+    """Write a length: tenths under ten seconds, minutes from two minutes on."""
+    if seconds < 10:
+        return f"{seconds:.1f}{NBSP}s"
+    if seconds < 120:
+        return f"{seconds:.0f}{NBSP}s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}{NBSP}min {rest}{NBSP}s"
+
+
+def ranking(prediction: Mapping) -> list[tuple[str, float]]:
+    """Order labels by probability, largest first; empty where nothing was scored."""
+    return sorted(prediction["probabilities"].items(), key=lambda item: -item[1])
+
+
+def heading(prediction: Mapping) -> str:
+    """Say the answer in a few words, the page's title."""
+    if prediction["outcome"] == "emotion":
+        return f"Sounds {adjective(prediction['label'])}"
+    if prediction["outcome"] == "uncertain":
+        first_two = [adjective(label) for label, _ in ranking(prediction)[:2]]
+        return f"Not sure: between {' and '.join(first_two)}" if first_two else "Not sure"
+    return HEADINGS[prediction["outcome"]]
+
+
+def certainty(prediction: Mapping) -> str:
+    """Say how sure an answer is, and what came next."""
+    (_, first), (runner_up, second) = ranking(prediction)[:2]
+    word = _step(first, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
+    return f"{word}: {percent(first)}. Next comes {adjective(runner_up)} with {percent(second)}."
+
+
+def face(prediction: Mapping) -> str:
+    """Name the face that fits: the label's, or the one that cannot tell."""
+    return prediction["label"] or "unsure"
+
+
+def quality_rows(prediction: Mapping) -> list[QualityRow]:
+    """Describe the recording, one row for each measure."""
+    quality = prediction["quality"]
+    voiced_s = quality["speech_ratio"] * prediction["duration_s"]
+    snr, level = quality["snr_db"], quality["level_dbfs"]
+    return [
+        QualityRow(
+            "Voice",
+            _step(quality["speech_ratio"], (0.6, "most of the clip"), (0.05, "with long pauses"))
+            or "hardly any",
+            f"{duration(voiced_s)} of {duration(prediction['duration_s'])}",
+        ),
+        _background_row(snr),
+        QualityRow(
+            "Loudness",
+            _step(level, (-9, "very loud"), (-35, "good"), (-55, "quiet")) or "nearly silent",
+            f"{level:.0f}{NBSP}dBFS".replace("-", "\N{MINUS SIGN}"),
+        ),
+        QualityRow(
+            "Distortion",
+            _step(quality["clipping"], (0.01, "clipped"), (0.0005, "slight")) or "none heard",
+            f"{percent(quality['clipping'])} of samples clipped",
+        ),
+        QualityRow(
+            "Sound range",
+            _step(quality["bandwidth_hz"], (5000, "full"), (2800, "like a telephone")) or "muffled",
+            f"up to {quality['bandwidth_hz'] / 1000:.1f}{NBSP}kHz",
+        ),
+    ]
+
+
+def _background_row(snr_db: float | None) -> QualityRow:
+    if snr_db is None:
+        return QualityRow("Background", "not measured", "no pause beside speech to measure it in")
+    verdict = _step(snr_db, (20, "quiet"), (10, "some noise")) or "noisy"
+    if snr_db < 0:
+        return QualityRow("Background", verdict, f"{-snr_db:.0f}{NBSP}dB above the voice")
+    return QualityRow("Background", verdict, f"{snr_db:.0f}{NBSP}dB below the voice")
+
+
+def _step(value: float, *steps: tuple[float, str]) -> str:
+    return next((word for least, word in steps if value >= least), "")
+
+
+def segment_words(segment: Mapping) -> str:
+    """Say what one window sounds like, for the table."""
+    if segment["label"]:
+        return adjective(segment["label"])
+    return {"no_speech": "no voice", "uncertain": "not sure"}.get(segment["outcome"], "no answer")
+
+
+def timeline_summary(prediction: Mapping) -> str:
+    """Say in a sentence how the windows voted."""
+    vote, count = prediction["vote"], len(prediction["segments"])
+    if not vote:
+        return f"None of the {count} windows gave an answer."
+    named = sum(segment["label"] is not None for segment in prediction["segments"])
+    voters = f"all {count} windows" if named == count else f"the {named} windows with an answer"
+    summary = f"By majority of {voters}: {adjective(vote['label'])}, {percent(vote['dominance'])}"
+    others = {label: share for label, share in vote["distribution"].items() if share}
+    del others[vote["label"]]
+    ordered = sorted(others, key=lambda label: -others[label])
+    listed = [f"{adjective(label)} {percent(others[label])}" for label in ordered]
+    return f"{summary}; then {', '.join(listed)}." if listed else f"{summary}."
+
+
+def day(time: datetime) -> str:
+    """Write a date."""
+    return f"{time.day} {time:%B %Y}"
+
+
+def moment(time: datetime) -> str:
+    """Write a point in time, in UTC."""
+    return f"{day(time)}, {time:%H:%M} UTC"
+
+
+def track_record(card: Mapping) -> str:
+    """Say how often the model was right on voices that it had never heard, in counts.
+
+    Parameters
+    ----------
+    card : mapping
+        A bundle's card; its largest set of test clips speaks, and nothing is said without one.
+    """
+    measured = [
+        (metrics.get("clips", 0), name, metrics["wa"])
+        for name, metrics in card.get("metrics", {}).items()
+        if isinstance(metrics, Mapping) and "wa" in metrics
+    ]
+    if not measured:
+        return ""
+    clips, name, accuracy = max(measured)
+    titles = {corpus["name"]: corpus["title"] for corpus in card.get("corpora", [])}
+    return (
+        f"On {clips} acted clips from {titles.get(name, name)} by speakers whom it had never "
+        f"heard, it named the intended emotion in about {10 * accuracy:.0f} of 10."
+    )
+
+
+def number(count: int) -> str:
+    """Write a small count as a word."""
+    small = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return small[count] if count < len(small) else str(count)
