@@ -21,6 +21,7 @@ threads = settings.concurrency + 14
 # For a worker that no longer answers its master; analyses run in threads and may take longer.
 timeout = 120
 graceful_timeout = 60
+control_socket_disable = True
 
 logging.config.dictConfig(
     {
