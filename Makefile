@@ -24,7 +24,7 @@ HAS_VENV := import importlib.util as u, sys; \
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train needs-python needs-tools
+.PHONY: help run test lint setup train needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -82,14 +82,17 @@ node_modules/.installed: package.json package-lock.json
 	@npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-needs-python:
-	@command -v $(PYTHON) >/dev/null \
-	  || { echo "python3 is missing. Install it: sudo apt-get install -y python3 python3-venv"; exit 1; }
+needs-version:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing." \
+	  "Install it: sudo apt-get install -y python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c '$(call FITS,$(PYTHON),Name another one: make PYTHON=python3.12 ...)'
+
+needs-python: needs-version
 	@$(PYTHON) -c '$(HAS_VENV)' || { echo "Python's venv is missing." \
 	  "Install it: sudo apt-get install -y $$($(PYTHON) -c '$(VENV_PACKAGE)')"; exit 1; }
 
 needs-tools:
+	@test -x $(BIN)/python || $(MAKE) needs-version
 	@missing=""; \
 	command -v chromium >/dev/null || missing+=" chromium"; \
 	command -v npm >/dev/null || missing+=" npm"; \

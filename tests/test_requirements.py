@@ -17,7 +17,7 @@ ASKED_FOR = (
     *("azure-storage-blob", "python-dotenv", "pytest"),
 )
 # Loaded by these files alone, and only when training, evaluating or drawing.
-TRAINING_FILES = ("models.py", "train.py", "evaluate.py", "export.py")
+TRAINING_FILES = ("models.py", "train.py", "evaluate.py", "export.py", "figures.py", "metrics.py")
 
 
 def normalised(name: str) -> str:
