@@ -24,12 +24,18 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
+def with_interval(metrics: Mapping, name: str) -> str:
+    low, high = metrics[f"{name}_interval"]
+    return f"{percent(metrics[name])} ({low * 100:.0f} to {high * 100:.0f})"
+
+
 def accuracy_row(model: str, corpus: str, metrics: Mapping) -> str:
     cells = [
         f"`{model}`",
         ml.CORPORA[corpus].title,
         str(len(ml.CORPORA[corpus].labels)),
-        *(percent(metrics[name]) for name in ("wa", "ua", "macro_f1")),
+        *(with_interval(metrics, name) for name in ("wa", "ua")),
+        percent(metrics["macro_f1"]),
         *(str(metrics[name]) for name in ("clips", "speakers")),
     ]
     return f"| {' | '.join(cells)} |"
@@ -78,7 +84,7 @@ def test_every_model_is_documented_with_its_true_figures(name):
 
 def test_there_is_a_model_and_no_figure_of_another():
     assert ml.DEFAULT_MODEL in ml.bundle_names()
-    rows = re.findall(r"^\| `([\w-]+)` \| [\w-]+ \| \d \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \| [\w-]+ \| \d \| [\d.]+ %", README, re.MULTILINE)
     assert set(rows) == set(ml.bundle_names())
 
 
