@@ -1,0 +1,132 @@
+"""`Waveform`, and the way from the bytes of any recording to one."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ml import decoder
+from ml.config import SAMPLE_RATE_HZ, DecodeLimits, WindowConfig
+from ml.errors import EmptyFileError, TooLargeError
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """A decoded recording.
+
+    Attributes
+    ----------
+    samples : np.ndarray
+        float32, shape (n,), mono, in [-1, 1]. From `decode` it is read-only and lies in a mapped
+        file, so that an hour does not stay in memory.
+    sample_rate_hz : int
+        Rate of `samples`.
+    source_format : str
+        What the content was, e.g. ``"wav"`` or ``"mp4"``; empty if unknown.
+    source_rate_hz : int
+        Rate of what came; 0 if unknown.
+    channels : int
+        Channels of what came.
+    """
+
+    samples: np.ndarray
+    sample_rate_hz: int
+    source_format: str = ""
+    source_rate_hz: int = 0
+    channels: int = 1
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.sample_rate_hz
+
+
+def decode(source: bytes | str | Path, limits: DecodeLimits = DecodeLimits()) -> Waveform:  # noqa: B008 frozen
+    """Decode a recording of any common format to 16 kHz mono.
+
+    The content decides what it is, never a name. The work is done in a process of its own, under
+    `limits`; safe to call from many threads at once.
+
+    Parameters
+    ----------
+    source : bytes, str or Path
+        The recording itself, or where it lies.
+    limits : DecodeLimits
+        What it may cost.
+
+    Raises
+    ------
+    EmptyFileError, TooLargeError
+        Before anything is decoded.
+    UnsupportedFormatError, CorruptAudioError, NoAudioTrackError, TooLongError, DecoderTimeoutError
+        From the decoder.
+    OSError
+        If the path cannot be opened.
+    """
+    with _opened(source, limits) as file:
+        found, raw = decoder.run(file, limits)
+    with raw:
+        samples = np.asarray(np.memmap(raw, dtype=np.float32, mode="r"))
+    return Waveform(samples, SAMPLE_RATE_HZ, found["name"], found["rate_hz"], found["channels"])
+
+
+@contextmanager
+def _opened(source: bytes | str | Path, limits: DecodeLimits) -> Iterator[IO[bytes]]:
+    """Open a file on disk with what came, once its size is right."""
+    if isinstance(source, bytes):
+        _check_size(len(source), limits)
+        with tempfile.TemporaryFile(prefix="undertone-") as file:
+            file.write(source)
+            file.flush()
+            yield file
+    else:
+        with Path(source).open("rb") as file:
+            _check_size(os.fstat(file.fileno()).st_size, limits)
+            yield file
+
+
+def _check_size(size: int, limits: DecodeLimits) -> None:
+    if size == 0:
+        raise EmptyFileError()
+    if size > limits.max_bytes:
+        mib = 1024**2
+        raise TooLargeError(size_mb=size / mib, limit_mb=limits.max_bytes / mib)
+
+
+def warm() -> None:
+    """Start the decoder's server, so that the first `decode` does not wait for it."""
+    decoder.warm()
+
+
+def to_wav(waveform: Waveform) -> bytes:
+    """Write `waveform` as a 16-bit PCM WAV file, mono, at its own rate."""
+    import soundfile
+
+    buffer = BytesIO()
+    samples, rate = waveform.samples, waveform.sample_rate_hz
+    soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+def windows(
+    n_samples: int, config: WindowConfig, sample_rate_hz: int = SAMPLE_RATE_HZ
+) -> list[tuple[int, int]]:
+    """Cut a recording into overlapping windows that leave no sample out.
+
+    Returns
+    -------
+    list of (int, int)
+        First sample and the one past the last, in the order of time. The last window ends with
+        the recording; a recording that is no longer than one window is one, an empty one none.
+    """
+    length, hop = (round(s * sample_rate_hz) for s in (config.window_s, config.hop_s))
+    if n_samples <= length:
+        return [(0, n_samples)] if n_samples else []
+    starts = [*range(0, n_samples - length, hop), n_samples - length]
+    return [(start, start + length) for start in starts]
