@@ -110,6 +110,14 @@ def test_the_ranges_of_the_package_admit_the_pins():
         assert everything[normalised(requirement.name)] in requirement.specifier, row
 
 
+def test_the_installed_command_is_the_command_line():
+    (target,) = tomllib.loads(_text("pyproject.toml"))["project"]["scripts"].values()
+    command = importlib.metadata.EntryPoint("undertone", target, "console_scripts").load()
+    with pytest.raises(SystemExit) as end:
+        command(["--help"])
+    assert end.value.code == 0
+
+
 SOURCES = [*(ROOT / "ml").glob("*.py"), *(ROOT / "webapp").glob("*.py")]
 
 
