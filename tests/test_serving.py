@@ -3,12 +3,14 @@
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,8 +20,8 @@ from clips import VOICE, converted, silence
 import ml
 
 STARTUP = Path(__file__).resolve().parent.parent / "startup.sh"
-FIRST_ANSWER_S = 60
-"""Generous: a machine that runs other tests beside this one takes longer than a few seconds."""
+PATIENCE_S = 120
+"""How long to wait for what takes seconds, on a machine that does other work beside this."""
 
 
 def free_port() -> int:
@@ -53,11 +55,11 @@ def serving(folder: Path, **settings: object) -> Iterator[tuple[str, subprocess.
             yield f"http://127.0.0.1:{port}", server
         finally:
             server.terminate()
-            assert server.wait(70) == 0, (folder / "log").read_text()
+            assert server.wait(PATIENCE_S) == 0, (folder / "log").read_text()
 
 
 def wait_until_open(port: int, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(FIRST_ANSWER_S * 20):
+    for _ in range(PATIENCE_S * 20):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         assert server.poll() is None, log.read_text()
@@ -84,21 +86,22 @@ def address(server):
 def predict(address: str, path: Path, **arguments) -> requests.Response:
     with path.open("rb") as file:
         return requests.post(
-            f"{address}/predict", files={"file": (path.name, file)}, timeout=60, **arguments
+            f"{address}/predict", files={"file": (path.name, file)}, timeout=PATIENCE_S, **arguments
         )
 
 
-def test_first_answer_comes_soon_after_the_start(tmp_path):
-    start = time.perf_counter()
+def test_first_answer_takes_seconds_from_the_start(tmp_path):
+    """Seconds of work, which other work on the machine does not change, are what is limited."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with serving(tmp_path) as (address, _):
-        response = predict(address, VOICE)
-        seconds = time.perf_counter() - start
-    assert response.json()["probabilities"]
-    assert seconds < FIRST_ANSWER_S, f"first answer {seconds:.1f} s after the start"
+        assert predict(address, VOICE).json()["probabilities"]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert 0 < seconds < 15, f"{seconds:.1f} s of work for start, first answer and end"
 
 
 def test_health(address):
-    response = requests.get(f"{address}/health", timeout=60)
+    response = requests.get(f"{address}/health", timeout=PATIENCE_S)
     assert response.status_code == 200
     assert response.json()["status"] == "ok"
     assert response.json()["model"] == ml.DEFAULT_MODEL
@@ -129,7 +132,7 @@ def test_predict(address, tmp_path, name, options):
 
 def test_an_upload_through_the_form_ends_on_its_page(address, tmp_path):
     browser = requests.Session()
-    home = browser.get(address, timeout=60).text
+    home = browser.get(address, timeout=PATIENCE_S).text
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', home)[1]
     clip = converted(VOICE, tmp_path / "voice.mp3")
     sent = browser.post(
@@ -137,16 +140,16 @@ def test_an_upload_through_the_form_ends_on_its_page(address, tmp_path):
         data={"csrf_token": token, "keep": "1"},
         files={"file": ("voice.mp3", clip.read_bytes())},
         allow_redirects=False,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert sent.status_code == 303
     page = f"{address}{sent.headers['Location']}"
     for _ in range(6):  # whichever worker answers
-        assert browser.get(page, timeout=60).status_code == 200
-    audio = browser.get(f"{page}/audio", headers={"Range": "bytes=0-3"}, timeout=60)
+        assert browser.get(page, timeout=PATIENCE_S).status_code == 200
+    audio = browser.get(f"{page}/audio", headers={"Range": "bytes=0-3"}, timeout=PATIENCE_S)
     assert (audio.status_code, audio.content) == (206, b"RIFF")
     assert audio.headers["Cache-Control"] == "no-store"
-    assert requests.get(page, timeout=60).status_code == 404, "another browser"
+    assert requests.get(page, timeout=PATIENCE_S).status_code == 404, "another browser"
 
 
 def test_a_file_over_the_limit_gets_its_answer(address, tmp_path):
@@ -166,8 +169,6 @@ def test_garbage_gets_a_clear_answer(address, tmp_path):
 
 
 def test_many_at_once_are_all_answered(address):
-    from concurrent.futures import ThreadPoolExecutor
-
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: predict(address, VOICE).json(), range(16)))
     assert all(answer["probabilities"] == answers[0]["probabilities"] for answer in answers)
@@ -197,7 +198,7 @@ def test_a_wrong_setting_is_said_in_one_line(tmp_path):
         env=environment(tmp_path, PORT="eighty"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode != 0
     assert "PORT is 'eighty'; wanted: a whole number from 1 to 65535" in done.stderr
@@ -219,7 +220,7 @@ def test_listens_on_this_machine_only(address):
 def test_on_azure_app_service_it_listens_everywhere_and_believes_its_proxy(tmp_path):
     with serving(tmp_path, WEBSITE_SITE_NAME="undertone", WEB_CONCURRENCY=1) as (address, _):
         assert listens_on_every_address(address)
-        response = requests.get(address, headers={"X-Forwarded-Proto": "https"}, timeout=60)
+        response = requests.get(address, headers={"X-Forwarded-Proto": "https"}, timeout=PATIENCE_S)
         assert "Secure" in response.headers["Set-Cookie"]
         assert response.headers["Strict-Transport-Security"]
 
@@ -227,9 +228,13 @@ def test_on_azure_app_service_it_listens_everywhere_and_believes_its_proxy(tmp_p
 def test_memory_storage_is_one_process(tmp_path):
     with serving(tmp_path, SER_STORAGE="memory", WEB_CONCURRENCY=3) as (address, _):
         with VOICE.open("rb") as file:
-            made = requests.post(f"{address}/api/v1/analyses", files={"file": file}, timeout=60)
+            made = requests.post(
+                f"{address}/api/v1/analyses", files={"file": file}, timeout=PATIENCE_S
+            )
         body = made.json()
         headers = {"Authorization": f"Bearer {body['token']}"}
         for _ in range(6):
-            shown = requests.get(address + body["links"]["self"], headers=headers, timeout=60)
+            shown = requests.get(
+                address + body["links"]["self"], headers=headers, timeout=PATIENCE_S
+            )
             assert shown.status_code == 200
