@@ -86,31 +86,30 @@ def quality_rows(prediction: Mapping) -> list[QualityRow]:
     """Describe the recording, one row for each measure."""
     quality = prediction["quality"]
     voiced_s = quality["speech_ratio"] * prediction["duration_s"]
-    snr, level = quality["snr_db"], quality["level_dbfs"]
+    voice = _step(quality["speech_ratio"], (0.6, "most of the clip"), (0.2, "with long pauses"))
+    loudness = _step(
+        quality["level_dbfs"], (-9, "very loud"), (-35, "good"), (-50, "quiet"), (-90, "very quiet")
+    )
+    level = f"{quality['level_dbfs']:.0f}{NBSP}dBFS".replace("-", "\N{MINUS SIGN}")
+    clipping = _step(quality["clipping"], (0.01, "clipped"), (0.001, "slightly clipped"))
+    clipped = f"{percent(quality['clipping'])} of samples at full scale"
+    length = f"{duration(voiced_s)} of {duration(prediction['duration_s'])}"
     return [
-        QualityRow(
-            "Voice",
-            _step(quality["speech_ratio"], (0.6, "most of the clip"), (0.05, "with long pauses"))
-            or "hardly any",
-            f"{duration(voiced_s)} of {duration(prediction['duration_s'])}",
-        ),
-        _background_row(snr),
-        QualityRow(
-            "Loudness",
-            _step(level, (-9, "very loud"), (-35, "good"), (-55, "quiet")) or "nearly silent",
-            f"{level:.0f}{NBSP}dBFS".replace("-", "\N{MINUS SIGN}"),
-        ),
-        QualityRow(
-            "Distortion",
-            _step(quality["clipping"], (0.01, "clipped"), (0.0005, "slight")) or "none heard",
-            f"{percent(quality['clipping'])} of samples clipped",
-        ),
-        QualityRow(
-            "Sound range",
-            _step(quality["bandwidth_hz"], (5000, "full"), (2800, "like a telephone")) or "muffled",
-            f"up to {quality['bandwidth_hz'] / 1000:.1f}{NBSP}kHz",
-        ),
+        QualityRow("Voice", voice or "hardly any", length),
+        _background_row(quality["snr_db"]),
+        QualityRow("Loudness", loudness or "silent", level),
+        QualityRow("Distortion", clipping or "none heard", clipped),
+        _range_row(prediction),
     ]
+
+
+def _range_row(prediction: Mapping) -> QualityRow:
+    """Describe the bandwidth; how narrow is too narrow is judged where a voice is scored."""
+    highest = f"nearly all of it up to {prediction['quality']['bandwidth_hz'] / 1000:.1f}{NBSP}kHz"
+    if not prediction["probabilities"]:
+        return QualityRow("Sound range", "not judged", highest)
+    narrow = any(warning["code"] == "narrow_band" for warning in prediction["warnings"])
+    return QualityRow("Sound range", "narrow, as on a telephone" if narrow else "full", highest)
 
 
 def _background_row(snr_db: float | None) -> QualityRow:
@@ -137,9 +136,11 @@ def timeline_summary(prediction: Mapping) -> str:
     """Say in a sentence how the windows voted."""
     vote, count = prediction["vote"], len(prediction["segments"])
     if not vote:
-        return f"None of the {count} windows gave an answer."
-    named = sum(segment["label"] is not None for segment in prediction["segments"])
-    voters = f"all {count} windows" if named == count else f"the {named} windows with an answer"
+        return f"None of the {count} windows was scored."
+    scored = sum(bool(segment["probabilities"]) for segment in prediction["segments"])
+    if scored == 1:
+        return f"The one window with a voice sounds {adjective(vote['label'])}."
+    voters = f"the {count} windows" if scored == count else f"the {scored} windows with a voice"
     summary = f"By majority of {voters}: {adjective(vote['label'])}, {percent(vote['dominance'])}"
     others = {label: share for label, share in vote["distribution"].items() if share}
     del others[vote["label"]]

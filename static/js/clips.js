@@ -13,7 +13,9 @@ export function setUpClips(cards) {
     audio.controls = false;
     audio.hidden = true;
     button.hidden = false;
-    button.addEventListener("click", () => (audio.paused ? audio.play() : audio.pause()));
+    // Pausing at once is no fault, and a clip that cannot be loaded has its own event below.
+    const play = () => audio.play().catch(() => {});
+    button.addEventListener("click", () => (audio.paused ? play() : audio.pause()));
 
     const show = () => {
       const playing = !audio.paused && !audio.ended;

@@ -20,7 +20,7 @@ export function setUpResult(root) {
   chart.addEventListener("click", (event) => {
     const box = chart.getBoundingClientRect();
     player.currentTime = (duration * (event.clientX - box.left)) / box.width;
-    player.play();
+    player.play().catch(() => {}); // Pausing at once is no fault.
   });
 }
 

@@ -1,0 +1,145 @@
+"""What pages say, for answers whose words are known."""
+
+from datetime import UTC, datetime
+
+import pytest
+from predictions import prediction, segment
+
+import ml
+from webapp import words
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def plain(text: str) -> str:
+    return text.replace(NBSP, " ")
+
+
+@pytest.mark.parametrize(
+    ("given", "heading"),
+    [
+        (prediction(angry=0.7), "Sounds angry"),
+        (prediction(disgust=0.7), "Sounds disgusted"),
+        (prediction("uncertain", calm=0.3, neutral=0.28), "Not sure: between calm and neutral"),
+        (prediction("uncertain"), "Not sure"),
+        (prediction("no_speech"), "No voice found"),
+        (prediction("too_short"), "Too short to tell"),
+        (prediction("too_noisy"), "Too noisy to tell"),
+    ],
+)
+def test_heading(given, heading):
+    assert words.heading(given) == heading
+
+
+def test_every_outcome_without_an_emotion_says_what_to_do():
+    for outcome in set(ml.OUTCOMES) - {"emotion"}:
+        assert words.ADVICE[outcome]
+        assert words.heading(prediction(outcome))
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.713, "71 %"), (0, "0 %"), (0.004, "under 1 %"), (0.996, "over 99 %"), (1, "100 %")],
+)
+def test_percent(share, text):
+    assert plain(words.percent(share)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.23, "4.2 s"), (76.5, "76 s"), (3599.6, "60 min 0 s")]
+)
+def test_duration(seconds, text):
+    assert plain(words.duration(seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "start"),
+    [(0.85, "Quite sure: 85 %"), (0.6, "Fairly sure"), (0.4, "Leaning this way")],
+)
+def test_certainty_names_the_runner_up(share, start):
+    said = plain(words.certainty(prediction(sad=share, calm=0.12)))
+    assert said.startswith(start) and said.endswith("Next comes calm with 12 %.")
+
+
+def test_the_face_is_the_label_or_the_one_that_cannot_tell():
+    assert words.face(prediction(happy=0.9)) == "happy"
+    assert words.face(prediction("uncertain", happy=0.3)) == "unsure"
+
+
+def test_quality_in_words():
+    rows = {row.name: row for row in words.quality_rows(prediction(happy=0.9))}
+    assert plain(rows["Voice"].figure) == "2.4 s of 3.0 s"
+    assert rows["Background"][1:] == ("quiet", f"21{NBSP}dB below the voice")
+    assert rows["Loudness"].figure == f"\N{MINUS SIGN}19{NBSP}dBFS"
+    assert rows["Distortion"].verdict == "none heard"
+    assert rows["Sound range"].verdict == "full"
+
+
+def test_quality_of_silence():
+    silent = prediction("no_speech")
+    silent["quality"] |= {"speech_ratio": 0.0, "snr_db": None, "level_dbfs": -120.0}
+    rows = {row.name: row.verdict for row in words.quality_rows(silent)}
+    assert rows == {
+        "Voice": "hardly any",
+        "Background": "not measured",
+        "Loudness": "silent",
+        "Distortion": "none heard",
+        "Sound range": "not judged",
+    }
+
+
+def test_a_voice_under_its_noise():
+    noisy = prediction("too_noisy")
+    noisy["quality"]["snr_db"] = -4.0
+    row = next(row for row in words.quality_rows(noisy) if row.name == "Background")
+    assert row[1:] == ("noisy", f"4{NBSP}dB above the voice")
+
+
+def test_a_warning_of_a_narrow_band_is_taken_over():
+    narrow = prediction(happy=0.9) | {"warnings": [{"code": "narrow_band", "message": ""}]}
+    assert "telephone" in words.quality_rows(narrow)[-1].verdict
+
+
+def test_timeline_summary_names_the_majority_and_its_dominance():
+    segments = [segment(t, t + 3, angry=0.8) for t in range(3)] + [segment(4, 7, sad=0.8)]
+    said = plain(words.timeline_summary(prediction(segments=segments, angry=0.6)))
+    assert said == "By majority of the 4 windows: angry, 75 %; then sad 25 %."
+
+
+def test_timeline_summary_counts_only_windows_with_a_voice():
+    segments = [segment(0, 3, sad=0.8), segment(3, 6, "no_speech")]
+    said = plain(words.timeline_summary(prediction(segments=segments, sad=0.6)))
+    assert said == "The one window with a voice sounds sad."
+    segments = [segment(0, 3, "no_speech"), segment(3, 6, "no_speech")]
+    said = words.timeline_summary(prediction("no_speech", segments=segments))
+    assert said == "None of the 2 windows was scored."
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (segment(0, 3, disgust=0.9), "disgusted"),
+        (segment(0, 3, "uncertain", sad=0.2), "not sure"),
+        (segment(0, 3, "no_speech"), "no voice"),
+    ],
+)
+def test_segments_in_words(given, said):
+    assert words.segment_words(given) == said
+
+
+def test_track_record_comes_from_the_card_or_not_at_all():
+    card = {
+        "metrics": {"a": {"clips": 20, "wa": 0.9}, "b": {"clips": 300, "wa": 0.62}},
+        "corpora": [{"name": "b", "title": "CREMA-B"}],
+    }
+    said = words.track_record(card)
+    assert "300 acted clips from CREMA-B" in said and "about 6 of 10" in said
+    assert words.track_record({"metrics": {}}) == ""
+
+
+def test_dates():
+    assert words.moment(datetime(2026, 3, 1, 9, 5, tzinfo=UTC)) == "1 March 2026, 09:05 UTC"
+
+
+def test_numbers():
+    assert [words.number(count) for count in (8, 12)] == ["eight", "12"]
