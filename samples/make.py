@@ -1,4 +1,4 @@
-"""Makes every sample clip and the index: `python samples/make.py [--cache FOLDER]`."""
+"""Makes the sample clips and their index: `python samples/make.py [--only ID ...]`."""
 
 import argparse
 import json
@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 from acting import ACTING
 from script import CLIPS, NAMES, Clip, Passage
-from shaping import perform
+from shaping import limit, perform
 from voices import RATE_HZ, load, say
 
 HERE = Path(__file__).parent
-PEAK = 0.89  # -1 dBFS
+PEAK = 0.79  # -2 dBFS; MP3 overshoots by up to 1.5 dB
 ROOM_DBFS = -66.0
 EDGE_S = 0.3
 CACHE = Path(tempfile.gettempdir()) / "sample-voices"
@@ -46,7 +46,7 @@ def spoken(kokoro, clip: Clip, rng: np.random.Generator) -> np.ndarray:
         pieces.append(np.zeros(int(BETWEEN_PASSAGES_S * RATE_HZ)))
     pieces[-2:] = [np.zeros(int(EDGE_S * RATE_HZ))]
     speech = np.concatenate(pieces)
-    speech *= min(1.0, PEAK / np.abs(speech).max())
+    speech = limit(speech, RATE_HZ, PEAK)
     return speech + pink(len(speech) / RATE_HZ + 1, ROOM_DBFS, rng)[: len(speech)]
 
 
@@ -60,13 +60,14 @@ def faded(samples: np.ndarray) -> np.ndarray:
 
 
 def describe(clip: Clip) -> dict:
-    """The index entry of a spoken clip, all but its file and length."""
+    """The index entry of a spoken clip, all but its length."""
     emotions = [passage.emotion for passage in clip.passages]
     performed = (
         emotions[0] if len(emotions) == 1 else f"{', '.join(emotions[:-1])}, then {emotions[-1]}"
     )
     return {
         "id": clip.id,
+        "file": file_of(clip),
         "title": clip.title,
         "intended": emotions[0] if len(emotions) == 1 else None,
         "description": f"A synthetic voice, performed as {performed}.",
@@ -81,34 +82,44 @@ def name_of(passage: Passage) -> str:
     return NAMES[main] + (", softened" if len(passage.blend) > 1 else "")
 
 
-def write(entry: dict, samples: np.ndarray, suffix: str) -> dict:
-    """Write the clip; returns its index entry with the file and its length as it decodes."""
-    path = HERE / f"{entry['id']}.{suffix}"
-    soundfile.write(path, samples, RATE_HZ)
-    seconds = soundfile.info(path).duration
-    log.info("%s  %.1f s  %d KB", path.name, seconds, path.stat().st_size // 1000)
+def write(name: str, samples: np.ndarray) -> None:
+    """Write a clip into this folder, in the format of its suffix."""
+    soundfile.write(HERE / name, samples, RATE_HZ)
+    log.info("%s  %d KB", name, (HERE / name).stat().st_size // 1000)
+
+
+def file_of(clip: Clip) -> str:
+    """FLAC for a short clip, MP3 for a long one."""
+    return f"{clip.id}.{'flac' if len(clip.passages) == 1 else 'mp3'}"
+
+
+def listed(entry: dict) -> dict:
+    """An entry with its length, as the file decodes, and its keys in their order."""
+    seconds = round(soundfile.info(HERE / entry["file"]).duration, 2)
     order = ("id", "file", "title", "intended", "description", "voice", "seconds", "text")
-    entry = entry | {"file": path.name, "seconds": round(seconds, 2)}
-    return {key: entry[key] for key in order}
+    return {key: (entry | {"seconds": seconds})[key] for key in order}
 
 
 def unspoken(rng: np.random.Generator) -> list[dict]:
-    """The two clips without a voice."""
+    """Write the two clips without a voice; returns their index entries."""
+    # Traffic swells slowly; two decibels up and down keep the noise from sounding like a tap.
+    swell = 10 ** (np.sin(2 * np.pi * np.arange(6 * RATE_HZ) / (3.7 * RATE_HZ)) / 10)
+    write("silence.flac", np.zeros(5 * RATE_HZ))
+    write("street-noise.flac", pink(6, -30, rng, rumble=0.35) * swell)
     plain = {"intended": None, "voice": "none", "text": ""}
     silence = plain | {
         "id": "silence",
+        "file": "silence.flac",
         "title": "Silence",
         "description": "Digital silence, made by a script, no voice in it.",
     }
     street = plain | {
         "id": "street-noise",
+        "file": "street-noise.flac",
         "title": "A street, from afar",
         "description": "Steady noise like a distant street, made by a script, no voice in it.",
     }
-    # Traffic swells slowly; two decibels up and down keep the noise from sounding like a tap.
-    swell = 10 ** (np.sin(2 * np.pi * np.arange(6 * RATE_HZ) / (3.7 * RATE_HZ)) / 10)
-    noise = pink(6, -30, rng, rumble=0.35) * swell
-    return [write(silence, np.zeros(5 * RATE_HZ), "flac"), write(street, noise, "flac")]
+    return [silence, street]
 
 
 def seeded(name: str) -> np.random.Generator:
@@ -117,18 +128,19 @@ def seeded(name: str) -> np.random.Generator:
 
 
 def main() -> None:
-    """Make the clips, then the index."""
+    """Make the clips, then the index of all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cache", type=Path, default=CACHE, help="for the voices")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="folder for the synthesiser")
+    known = [clip.id for clip in CLIPS]
+    parser.add_argument("--only", nargs="+", choices=known, default=known, help="clips to remake")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     kokoro = load(options.cache)
-    index = []
     for clip in CLIPS:
-        suffix = "flac" if len(clip.passages) == 1 else "mp3"
-        index.append(write(describe(clip), spoken(kokoro, clip, seeded(clip.id)), suffix))
-    index += unspoken(seeded("unspoken"))
-    text = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
+        if clip.id in options.only:
+            write(file_of(clip), spoken(kokoro, clip, seeded(clip.id)))
+    entries = [describe(clip) for clip in CLIPS] + unspoken(seeded("unspoken"))
+    text = json.dumps([listed(entry) for entry in entries], indent=2, ensure_ascii=False) + "\n"
     (HERE / "index.json").write_text(text, encoding="utf-8")
 
 

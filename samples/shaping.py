@@ -3,7 +3,7 @@
 import numpy as np
 import pyworld
 from acting import Acting
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d, uniform_filter1d
 from scipy.signal import fftconvolve, firwin2
 
 FRAME_MS = 5.0
@@ -25,7 +25,7 @@ def perform(samples: np.ndarray, rate_hz: int, acting: Acting, rng: np.random.Ge
     Returns
     -------
     np.ndarray
-        float64, shape (m,), at the level that the acting asks for; peaks are not yet limited.
+        float64, shape (m,), at the level that the acting asks for.
     """
     f0, envelope, aperiodicity = _analyse(samples, rate_hz)
     f0, envelope, aperiodicity = _stretch_vowels(f0, envelope, aperiodicity, acting.vowels)
@@ -35,6 +35,13 @@ def perform(samples: np.ndarray, rate_hz: int, acting: Acting, rng: np.random.Ge
     performed = pyworld.synthesize(f0, envelope, aperiodicity, rate_hz, FRAME_MS)
     performed = _dynamics(_effort(performed, rate_hz, acting.effort), rate_hz, acting.dynamics)
     return performed * 10 ** (acting.level_dbfs / 20) / _spoken_rms(performed, rate_hz)
+
+
+def limit(samples: np.ndarray, rate_hz: int, peak: float) -> np.ndarray:
+    """Turn loud moments down so that no sample exceeds `peak`, 10 ms ahead of each."""
+    width = rate_hz // 50
+    loudest = np.maximum(maximum_filter1d(np.abs(samples), width), peak)
+    return samples * uniform_filter1d(peak / loudest, width)
 
 
 def _analyse(samples, rate_hz):
