@@ -19,6 +19,7 @@ from .errors import (
     UnknownCorpusError,
     UnknownLabelsError,
     UnknownModelError,
+    UnreadableFileError,
     UnsupportedFormatError,
 )
 from .features import Features, extract
@@ -61,6 +62,7 @@ __all__ = [
     "UnknownCorpusError",
     "UnknownLabelsError",
     "UnknownModelError",
+    "UnreadableFileError",
     "UnsupportedFormatError",
     "Vote",
     "Waveform",

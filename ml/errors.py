@@ -4,6 +4,7 @@
 
     SerError
     ├── AudioError
+    │   ├── UnreadableFileError       unreadable_file
     │   ├── EmptyFileError            empty_file
     │   ├── UnsupportedFormatError    unsupported_format
     │   ├── CorruptAudioError         corrupt_audio
@@ -58,6 +59,14 @@ def _rebuild(cls: type[SerError], params: dict) -> SerError:
 
 class AudioError(SerError):
     """The given bytes are not a recording that can be analysed."""
+
+
+class UnreadableFileError(AudioError):
+    """A path that cannot be opened, or a folder without recordings."""
+
+    code = "unreadable_file"
+    message_template = "'{path}' cannot be read: {detail}."
+    hint_template = "Check its name and that you may read it."
 
 
 class EmptyFileError(AudioError):

@@ -1,0 +1,331 @@
+"""The command line: ``python -m ml COMMAND``, installed as ``undertone``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeAlias
+
+from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
+from ml.config import TrainConfig
+from ml.corpora import CORPORA, read_clips
+from ml.dataset import Split, split_by_speaker
+from ml.errors import SerError
+from ml.formats import FORMATS
+from ml.labels import LABEL_SETS, parse_labels
+from ml.models import MODELS
+from ml.recordings import Recording, answer, find_recordings, line, output_paths, stream
+
+_FILES_WORTH_A_PROCESS = 16
+_WAITING_PER_PROCESS = 4
+_INTERRUPTED, _PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Returns
+    -------
+    int
+        0: done; 1: done, but not for every file; 2: the call cannot be carried out as given.
+    """
+    parser = argparse.ArgumentParser(
+        prog="undertone",
+        description="Says which emotion a voice carries, how sure it is, and when it cannot tell.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_predict, _add_train, _add_evaluate, _add_models, _add_corpora):
+        add(commands)
+    args = parser.parse_args(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has left; this keeps Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except (SerError, OSError, BrokenProcessPool) as error:
+        _complain(str(error))
+        return 2
+    return code
+
+
+def _complain(text: str) -> None:
+    print(f"undertone: {text}", file=sys.stderr)
+
+
+def _add_predict(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="say which emotion recordings carry",
+        description="Answers for each recording. One that cannot be read is reported, the others "
+        "go on, and the exit code is 1.",
+    )
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="file, folder (with all below it) or - for stdin"
+    )
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME", help="see 'models' (%(default)s)"
+    )
+    parser.add_argument(
+        "--labels",
+        metavar=f"{'|'.join(LABEL_SETS)}|a,b,c",
+        help="choose among fewer emotions: a set by its size, or their names",
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "jsonl", *FORMATS),
+        default="text",
+        help="jsonl: one answer a line, in the order given (%(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="write a file for each recording (jsonl: one for all) into this folder",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="processes (one for a few recordings, one a core for many)",
+    )
+    parser.set_defaults(run=partial(_run_predict, parser))
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"wanted a whole number of at least 1, got '{text}'")
+    return number
+
+
+def _run_predict(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    labels = parse_labels(args.labels) if args.labels else None
+    read_bundle(args.model)
+    recordings = list(find_recordings(args.paths))
+    single = len(args.paths) == 1 and not Path(args.paths[0]).is_dir()
+    if args.format in ("audacity", "vtt") and not (single or args.output):
+        parser.error(f"{args.format} describes one recording: give --output DIR for several")
+    failed = False
+
+    def noted() -> Iterator[dict]:
+        nonlocal failed
+        for found in _answers(recordings, args, labels):
+            if "error" in found:
+                failed = True
+                error = found["error"]
+                _complain(f"{found['file']}: {error['message']} {error['hint']}")
+            yield found
+
+    _write(noted(), recordings, args, single)
+    return int(failed)
+
+
+def _answers(
+    recordings: list[Recording], args: argparse.Namespace, labels: tuple[str, ...] | None
+) -> Iterator[dict]:
+    """Answer in this process, or in several, in the order of the recordings."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = args.jobs or min(cores or 1, 1 + len(recordings) // _FILES_WORTH_A_PROCESS)
+    if jobs == 1:
+        yield from (answer(recording, args.model, labels) for recording in recordings)
+        return
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["ml.predict", "librosa"])
+    # Ctrl-C reaches the whole group: workers just end, this process says so.
+    ending = (signal.SIGINT, signal.SIG_DFL)
+    with ProcessPoolExecutor(jobs, context, signal.signal, ending) as pool:
+        waiting: deque[Future[dict]] = deque()
+        for recording in recordings:
+            waiting.append(pool.submit(answer, recording, args.model, labels))
+            if len(waiting) > _WAITING_PER_PROCESS * jobs:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _write(
+    answers: Iterator[dict], recordings: list[Recording], args: argparse.Namespace, single: bool
+) -> None:
+    """Print, or fill the output folder; each answer as soon as it is there."""
+    if args.output is None:
+        for piece in stream(answers, args.format, single=single):
+            print(piece, end="", flush=True)
+    elif args.format == "jsonl":
+        args.output.mkdir(parents=True, exist_ok=True)
+        with (args.output / "predictions.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(stream(answers, args.format, single=single))
+    else:
+        suffix = ".txt" if args.format == "text" else FORMATS[args.format].suffix
+        paths = output_paths(recordings, args.output, suffix)
+        for path, found in zip(paths, answers, strict=True):
+            if text := line(found, args.format):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _add_train(commands: Commands) -> None:
+    defaults = TrainConfig()
+    parser = commands.add_parser(
+        "train",
+        help="train a network on corpora and leave an evaluated bundle",
+        description="Splits by speaker, trains, exports to LiteRT, calibrates on validation "
+        "speakers and scores the test speakers once. An interrupted run goes on with --resume.",
+    )
+    parser.add_argument("--model", choices=MODELS, default=DEFAULT_MODEL, help="(%(default)s)")
+    _add_corpus_option(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle")
+    for name in ("epochs", "batch_size", "seed"):
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_positive,
+            default=getattr(defaults, name),
+            metavar="N",
+            help="(%(default)s)",
+        )
+    parser.add_argument("--resume", action="store_true", help="go on where DIR stopped")
+    parser.set_defaults(run=_run_train)
+
+
+def _add_corpus_option(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        type=_corpus,
+        required=required,
+        metavar="NAME=PATH",
+        help=f"a corpus's folder in its official layout, may be repeated: {', '.join(CORPORA)}",
+    )
+
+
+def _corpus(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator or not path:
+        raise argparse.ArgumentTypeError(f"wanted NAME=PATH such as cremad=DIR, got '{text}'")
+    return name, Path(path)
+
+
+def _run_train(args: argparse.Namespace) -> int:
+    from ml.train import train
+
+    config = TrainConfig(epochs=args.epochs, batch_size=args.batch_size, seed=args.seed)
+    bundle = train(
+        args.model,
+        _split(args),
+        args.output,
+        config=config,
+        resume=args.resume,
+        report=_report,
+    )
+    print((args.output / "evaluation" / "report.txt").read_text(), end="")
+    print(f"bundle: {bundle.path}")
+    return 0
+
+
+def _split(args: argparse.Namespace) -> Split:
+    return split_by_speaker(clip for name, path in args.corpus for clip in read_clips(name, path))
+
+
+def _report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _add_evaluate(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure a trained model on speakers that it never heard",
+        description="Writes confusion matrices, report, metrics, curves, a reliability diagram "
+        "and a model card. With --all, sets the numbers of all bundles side by side.",
+    )
+    parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="(%(default)s)")
+    _add_corpus_option(parser, required=False)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where the results go")
+    parser.add_argument(
+        "--speakers", choices=("test", "validation"), default="test", help="(%(default)s)"
+    )
+    parser.add_argument("--all", action="store_true", help="compare all bundles by their numbers")
+    parser.set_defaults(run=partial(_run_evaluate, parser))
+
+
+def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    if args.all:
+        from ml.evaluate import compare
+
+        print(compare([read_bundle(name) for name in bundle_names()]), end="")
+        return 0
+    if not (args.corpus and args.output):
+        parser.error("give --corpus NAME=PATH and --output DIR, or --all")
+    from ml.evaluate import evaluate
+
+    clips = getattr(_split(args), args.speakers)
+    evaluate(_bundle(args.model), clips, args.output, report=_report)
+    print((args.output / "report.txt").read_text(), end="")
+    return 0
+
+
+def _bundle(name: str) -> Bundle:
+    """Read a bundle that ships, or one that `train` left in a folder."""
+    return read_bundle(Path(name) if (Path(name) / "bundle.json").is_file() else name)
+
+
+def _add_models(commands: Commands) -> None:
+    parser = commands.add_parser("models", help="list the trained models")
+    parser.set_defaults(run=_run_models)
+
+
+def _run_models(_args: argparse.Namespace) -> int:
+    for name in bundle_names():
+        print(_described(read_bundle(name)))
+    return 0
+
+
+def _described(bundle: Bundle) -> str:
+    card = bundle.card
+    lines = [
+        f"{bundle.name}  version {bundle.version}, {card['parameters'] / 1e6:.2f} M parameters, "
+        f"{card['size_bytes'] / 1e6:.1f} MB{', the default' * (bundle.name == DEFAULT_MODEL)}",
+        f"    labels: {', '.join(bundle.labels)}",
+        f"    licence: {card['licence']}",
+    ]
+    lines += [
+        f"    {corpus}: {found['wa']:.1%} WA, {found['ua']:.1%} UA, "
+        f"{found['macro_f1']:.1%} macro-F1 on {found['clips']} clips of "
+        f"{found['speakers']} unheard speakers"
+        for corpus, found in card["metrics"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _add_corpora(commands: Commands) -> None:
+    parser = commands.add_parser("corpora", help="list the corpora that training reads")
+    parser.set_defaults(run=_run_corpora)
+
+
+def _run_corpora(_args: argparse.Namespace) -> int:
+    for corpus in CORPORA.values():
+        print(
+            f"{corpus.name}  {corpus.title} ({corpus.language}), {corpus.licence}, {corpus.url}\n"
+            f"    labels: {', '.join(corpus.labels)}\n"
+            f"    layout: {corpus.layout}\n"
+            f"    {corpus.citation}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""From a recording of any length to an honest `Prediction`: gates, windows, scores, outcome."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ml import quality, speech
+from ml.audio import Waveform, decode, windows
+from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, read_bundle
+from ml.config import DecodeLimits, SpeechConfig
+from ml.features import extract_samples, model_input
+from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
+from ml.labels import restrict
+from ml.results import Notice, Prediction, Segment, Vote
+
+Progress = Callable[[float], None]
+
+_BATCH_WINDOWS = 8
+"""The network's working memory grows by 2 MB with each; more of them are no faster."""
+_MARGIN_FRAMES = 2
+_LISTENING_SHARE = 0.4
+"""Share of the time that finding the voice takes; the network has the rest."""
+
+
+class Recognizer:
+    """A loaded model that answers for recordings; safe to share between threads.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    config : SpeechConfig, optional
+    """
+
+    def __init__(self, bundle: Bundle, config: SpeechConfig | None = None) -> None:
+        self.bundle = bundle
+        self.config = config or SpeechConfig()
+        self._local = threading.local()
+
+    def recognize(
+        self,
+        source: bytes | str | Path | Waveform,
+        labels: tuple[str, ...] | None = None,
+        progress: Progress | None = None,
+        limits: DecodeLimits = DecodeLimits(),  # noqa: B008 frozen
+    ) -> Prediction:
+        """Answer for one recording.
+
+        Parameters
+        ----------
+        source : bytes, str, Path or Waveform
+            The file's content, where it lies, or what it was decoded to.
+        labels : tuple of str, optional
+            Choose among these only; all that the model knows unless given.
+        progress : callable, optional
+            Called with the share done, 0 to 1; what it raises ends the work.
+        limits : DecodeLimits
+            What decoding may cost.
+
+        Raises
+        ------
+        AudioError
+            If the recording cannot be decoded.
+        UnknownLabelsError
+            If fewer than two of `labels` are the model's.
+        OSError
+            If a path cannot be opened.
+        ValueError
+            If a `Waveform` has another sample rate than the model.
+        """
+        report = progress or (lambda share: None)
+        wanted = labels or self.bundle.labels
+        restrict(dict.fromkeys(self.bundle.labels, 1.0), wanted)
+        report(0.0)
+        waveform = source if isinstance(source, Waveform) else decode(source, limits)
+        evidence = self._listen(waveform, lambda share: report(share * _LISTENING_SHARE))
+        reason = first_reason(evidence)
+        scores: dict[int, dict[str, float]] = {}
+        if reason is None:
+            for index, found in self._scores(evidence, report):
+                scores[index] = restrict(found, wanted)
+        report(1.0)
+        return self._conclude(evidence, reason, scores)
+
+    def _listen(self, waveform: Waveform, progress: Progress) -> Evidence:
+        """Find the voice, measure the recording and cut it into windows."""
+        rate = self.bundle.features.sample_rate_hz
+        if waveform.sample_rate_hz != rate:
+            raise ValueError(
+                f"the waveform has {waveform.sample_rate_hz} Hz, the model wants {rate} Hz: "
+                "give the file's bytes or path, or resample it"
+            )
+        voice = speech.voice_probabilities(waveform.samples, self.config, progress)
+        spans = windows(len(waveform.samples), self.bundle.windows, rate)
+        heard = np.concatenate([[0], np.cumsum(voice >= self.config.voice_probability)])
+        edges = np.arange(len(heard)) * self.config.frame_length
+        seconds = [
+            float(np.diff(np.interp(span, edges, heard))[0]) * self.config.frame_length / rate
+            for span in spans
+        ]
+        return Evidence(
+            waveform=waveform,
+            quality=quality.measure(waveform, voice, self.config),
+            spans=tuple(spans),
+            speech_s=tuple(seconds),
+            min_duration_s=self.bundle.windows.min_duration_s,
+            config=self.config,
+        )
+
+    def _scores(
+        self, evidence: Evidence, report: Progress
+    ) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield (index, probabilities) of each window with speech, a batch at a time."""
+        if not hasattr(self._local, "scorer"):
+            self._local.scorer = Scorer(self.bundle)
+        for first in range(0, len(evidence.spans), _BATCH_WINDOWS):
+            last = min(first + _BATCH_WINDOWS, len(evidence.spans))
+            chosen = [index for index in range(first, last) if evidence.speaks[index]]
+            if chosen:
+                inputs = self._inputs(
+                    evidence.waveform.samples, [evidence.spans[i] for i in chosen]
+                )
+                for index, row in zip(chosen, self._local.scorer.score(inputs), strict=True):
+                    yield index, dict(zip(self.bundle.labels, map(float, row), strict=True))
+            done = last / len(evidence.spans)
+            report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * done)
+
+    def _inputs(self, samples: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
+        """Make the network's input of some windows, shape (windows, frames, n_features).
+
+        Features are extracted from the stretch that the windows span and a margin, which gives
+        the very frames that the whole recording would.
+        """
+        config, hop = self.bundle.features, self.bundle.features.hop_length
+        frames = round(self.bundle.windows.window_s * config.sample_rate_hz / hop)
+        final = max(0, 1 + len(samples) // hop - frames)
+        starts = [min(-(-start // hop), final) for start, _end in spans]
+        origin = max(0, starts[0] - _MARGIN_FRAMES)
+        stop = (starts[-1] + frames + _MARGIN_FRAMES) * hop
+        features = extract_samples(samples[origin * hop : stop], config)
+        return np.stack([model_input(features, start - origin, frames, config) for start in starts])
+
+    def _conclude(
+        self, evidence: Evidence, reason: Notice | None, scores: dict[int, dict[str, float]]
+    ) -> Prediction:
+        """Put outcome, segments, vote and warnings together."""
+        threshold = self.bundle.calibration.threshold
+        probabilities: dict[str, float] = {}
+        vote: Vote | None = None
+        warnings: tuple[Notice, ...] = ()
+        top = ""
+        if scores:
+            probabilities = pool(scores, evidence.speech_s)
+            vote = majority(tuple(scores.values()))
+            largest = max(probabilities, key=probabilities.__getitem__)
+            top = vote.label if self.bundle.rule == "majority" else largest
+            reason = uncertain(top, probabilities[top], threshold)
+            warnings = (*recording_warnings(evidence), *vote_differs(vote, largest))
+        return Prediction(
+            outcome=reason.code if reason else "emotion",
+            reason=reason,
+            label=None if reason else top,
+            confidence=None if reason else probabilities[top],
+            probabilities=probabilities,
+            quality=evidence.quality,
+            vote=vote,
+            segments=tuple(_segments(evidence, reason, scores, threshold)),
+            model=self.bundle.info,
+            warnings=warnings,
+        )
+
+
+def load(name: str | None = None) -> Recognizer:
+    """Load a trained model, once in a process.
+
+    Parameters
+    ----------
+    name : str, optional
+        A name among ``ml.bundle_names()``; `DEFAULT_MODEL` unless given.
+
+    Raises
+    ------
+    UnknownModelError, CorruptBundleError
+        If there is no such model, or its files do not fit together.
+    """
+    return _load(name or DEFAULT_MODEL)
+
+
+@functools.cache
+def _load(name: str) -> Recognizer:
+    return Recognizer(read_bundle(name))
+
+
+def recognize(
+    source: bytes | str | Path | Waveform,
+    model: str | None = None,
+    labels: tuple[str, ...] | None = None,
+) -> Prediction:
+    """Answer for one recording; see `Recognizer.recognize`, of which this is the short form."""
+    return load(model).recognize(source, labels)
+
+
+def pool(scores: dict[int, dict[str, float]], speech_s: tuple[float, ...]) -> dict[str, float]:
+    """Put the windows' probabilities together to the clip's, which sum to 1.
+
+    The mean of their logarithms, weighted with the speech in each window: the rule by which the
+    model's accuracy, temperature and threshold were measured, so that these hold here.
+
+    Parameters
+    ----------
+    scores : dict of int to dict of str to float
+        Probabilities of the windows of these numbers.
+    speech_s : tuple of float
+        Seconds of speech in every window.
+    """
+    labels = tuple(next(iter(scores.values())))
+    rows = np.array([[row[label] for label in labels] for row in scores.values()])
+    weights = np.array([speech_s[index] for index in scores])
+    logarithms = np.average(np.log(np.maximum(rows, 1e-12)), axis=0, weights=weights)
+    pooled = np.exp(logarithms - logarithms.max())
+    return dict(zip(labels, map(float, pooled / pooled.sum()), strict=True))
+
+
+def majority(scores: tuple[dict[str, float], ...]) -> Vote:
+    """Let each window vote for its likeliest label; ties go to the higher summed probability."""
+    votes = Counter(max(row, key=row.__getitem__) for row in scores)
+    winner = max(votes, key=lambda label: (votes[label], sum(row[label] for row in scores)))
+    shares = {label: count / len(scores) for label, count in votes.most_common()}
+    return Vote(label=winner, dominance=shares[winner], distribution=shares)
+
+
+def _segments(
+    evidence: Evidence,
+    reason: Notice | None,
+    scores: dict[int, dict[str, float]],
+    threshold: float,
+) -> Iterator[Segment]:
+    rate = evidence.waveform.sample_rate_hz
+    for index, (start, end) in enumerate(evidence.spans):
+        found = scores.get(index, {})
+        label = max(found, key=found.__getitem__) if found else None
+        if label is None:
+            outcome = reason.code if reason and evidence.speaks[index] else "no_speech"
+        else:
+            outcome = "emotion" if found[label] >= threshold else "uncertain"
+        given = label if outcome == "emotion" else None
+        yield Segment(
+            start_s=start / rate,
+            end_s=end / rate,
+            outcome=outcome,
+            label=given,
+            confidence=found[given] if given else None,
+            probabilities=found,
+        )
