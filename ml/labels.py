@@ -29,9 +29,7 @@ def parse_labels(spec: str) -> tuple[str, ...]:
         return LABEL_SETS[spec]
     names = {name.strip() for name in spec.split(",") if name.strip()}
     if len(names) < 2 or not names <= set(LABELS):
-        raise UnknownLabelsError(
-            given=spec, sets=", ".join(LABEL_SETS), labels=", ".join(LABELS)
-        )
+        raise UnknownLabelsError(given=spec, sets=", ".join(LABEL_SETS), labels=", ".join(LABELS))
     return tuple(label for label in LABELS if label in names)
 
 

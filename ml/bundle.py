@@ -1,0 +1,181 @@
+"""Trained models as folders: the network that serves and ``bundle.json``, which describes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml.calibration import Calibration, calibrate
+from ml.config import FeatureConfig, WindowConfig
+from ml.errors import CorruptBundleError, UnknownModelError
+from ml.results import ModelInfo
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
+BUNDLES = Path(__file__).parent / "bundles"
+DEFAULT_MODEL = "cnn-gru"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model's description.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder: ``model.tflite`` serves, ``model.keras`` is for further training.
+    labels : tuple of str
+        What the network scores, in its order.
+    sha256 : str
+        Of ``model.tflite``.
+    rule : str
+        ``"mean"``: the recording's label is the largest mean score; ``"majority"``: the vote's.
+    card : dict
+        The whole ``bundle.json``.
+    """
+
+    path: Path
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    sha256: str
+    features: FeatureConfig
+    windows: WindowConfig
+    calibration: Calibration
+    rule: str
+    card: dict[str, Any]
+
+    @property
+    def info(self) -> ModelInfo:
+        """What a `Prediction` says of the model."""
+        return ModelInfo(self.name, self.version, self.sha256, self.labels)
+
+
+def bundle_names() -> tuple[str, ...]:
+    """Names of the bundles that ship, the default first."""
+    names = sorted(path.parent.name for path in BUNDLES.glob("*/bundle.json"))
+    return tuple(sorted(names, key=lambda name: name != DEFAULT_MODEL))
+
+
+def read_bundle(name: str | Path) -> Bundle:
+    """Read a bundle's description; the network stays on disk.
+
+    Parameters
+    ----------
+    name : str or Path
+        The name of a bundle that ships, or the folder of any other as a Path.
+
+    Raises
+    ------
+    UnknownModelError
+        If no bundle bears that name.
+    CorruptBundleError
+        If the description is missing or does not fit.
+    """
+    if isinstance(name, Path):
+        folder = name
+    elif name in bundle_names():
+        folder = BUNDLES / name
+    else:
+        raise UnknownModelError(name=name, available=", ".join(bundle_names()))
+    try:
+        card = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
+        return Bundle(
+            path=folder,
+            name=card["name"],
+            version=card["version"],
+            labels=tuple(card["labels"]),
+            sha256=card["sha256"],
+            features=FeatureConfig(**card["features"]),
+            windows=WindowConfig(**card["windows"]),
+            calibration=Calibration(**card["calibration"]),
+            rule=card["rule"],
+            card=card,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise CorruptBundleError(path=str(folder), detail=detail) from error
+
+
+class Scorer:
+    """A bundle's network on LiteRT, in memory; not thread-safe, so one for each thread.
+
+    Raises
+    ------
+    CorruptBundleError
+        If the network's file is missing or is not the one that ``bundle.json`` describes.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self.calibration = bundle.calibration
+        try:
+            content = (bundle.path / "model.tflite").read_bytes()
+        except OSError as error:
+            raise CorruptBundleError(path=str(bundle.path), detail=str(error)) from error
+        if hashlib.sha256(content).hexdigest() != bundle.sha256:
+            raise CorruptBundleError(
+                path=str(bundle.path), detail="model.tflite is not the file that was evaluated"
+            )
+        self._interpreter = start_litert(content, threads)
+
+    def score(self, inputs: np.ndarray) -> np.ndarray:
+        """Score windows.
+
+        Parameters
+        ----------
+        inputs : numpy.ndarray, shape (n, frames, n_features), float32
+            From `ml.features.model_input`.
+
+        Returns
+        -------
+        numpy.ndarray, shape (n, labels), float64
+            Calibrated probabilities; each row sums to 1.
+        """
+        return calibrate(run_litert(self._interpreter, inputs), self.calibration)
+
+
+def start_litert(content: bytes, threads: int = 1) -> Interpreter:
+    """Make an interpreter for a LiteRT flatbuffer."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(model_content=content, num_threads=threads)
+
+
+def run_litert(interpreter: Interpreter, inputs: np.ndarray) -> np.ndarray:
+    """Run a batch of any size through; returns float32 logits of shape (n, labels)."""
+    source = interpreter.get_input_details()[0]
+    if tuple(source["shape"]) != inputs.shape:
+        interpreter.resize_tensor_input(source["index"], inputs.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source["index"], inputs.astype(np.float32, copy=False))
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def write_bundle(folder: Path, card: dict[str, Any], litert: bytes) -> Bundle:
+    """Write ``model.tflite`` and ``bundle.json``, and read the bundle back.
+
+    Parameters
+    ----------
+    folder : Path
+        Is made where it does not exist.
+    card : dict
+        All of ``bundle.json`` but ``sha256`` and ``size_bytes``.
+    litert : bytes
+        The network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.tflite").write_bytes(litert)
+    described = card | {
+        "sha256": hashlib.sha256(litert).hexdigest(),
+        "size_bytes": len(litert),
+    }
+    text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    (folder / "bundle.json").write_text(text, encoding="utf-8")
+    return read_bundle(folder)

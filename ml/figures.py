@@ -1,0 +1,66 @@
+"""Pictures of an evaluation: confusion matrix, reliability diagram, training curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+mpl.rcParams["font.family"] = "sans-serif"
+
+
+def draw_confusion(result: dict[str, Any], title: str, path: Path) -> None:
+    """Draw a confusion matrix in per cent of each true emotion's clips."""
+    counts = np.array(result["confusion"], float)
+    if not counts[:, -1].any():
+        counts = counts[:, :-1]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    labels = result["labels"]
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(counts.shape[1]), [*labels, "no answer"][: counts.shape[1]], rotation=45)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="heard as", ylabel="acted as", title=f"{title}\nWA {result['wa']:.1%}")
+    for (row, column), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
+    figure.savefig(path, dpi=110)
+
+
+def draw_reliability(probabilities: np.ndarray, truth: np.ndarray, path: Path) -> None:
+    """Draw how often answers of each confidence were right, in ten equally filled bins."""
+    known = probabilities.any(axis=1)
+    confidence = probabilities[known].max(axis=1)
+    right = probabilities[known].argmax(axis=1) == truth[known]
+    parts = np.array_split(np.argsort(confidence), 10)
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    axes.plot([confidence[p].mean() for p in parts], [right[p].mean() for p in parts], marker="o")
+    axes.set(
+        xlabel="calibrated confidence",
+        ylabel="share of clips that were right",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        title=f"Reliability, {len(confidence)} clips of unseen speakers",
+    )
+    figure.savefig(path, dpi=110)
+
+
+def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
+    """Draw training loss and the accuracies on validation speakers over the epochs."""
+    epochs = [row["epoch"] for row in history]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(epochs, [row["loss"] for row in history])
+    left.set(xlabel="epoch", ylabel="cross-entropy", title="Training loss")
+    for name in history[0]["validation"]:
+        values = [row["validation"][name]["ua"] for row in history]
+        right.plot(epochs, values)
+        right.annotate(name, (epochs[-1], values[-1]), textcoords="offset points", xytext=(4, 0))
+    right.set(xlabel="epoch", ylabel="UA", title="Validation speakers", ylim=(0, 1))
+    figure.savefig(path, dpi=110)
