@@ -178,8 +178,8 @@ def test_a_file_is_checked_before_it_is_sent(new_page, file, said):
     sent = []
     page.on("request", lambda request: sent.append(request.method))
     page.get_by_label("Choose a file to analyse").set_input_files(file)
-    page.get_by_role("button", name="Analyse this file").click()
     expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.get_by_role("button", name="Analyse this file")).to_be_hidden()
     assert "POST" not in sent
 
 

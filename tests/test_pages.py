@@ -254,4 +254,5 @@ def test_every_template_takes_every_outcome(app, client):
         with app.test_request_context("/"):
             page = pages._result(analysis, "/")
         assert "<b>x" not in page and "&lt;b&gt;x" in page
-        assert ('<svg class="timeline' in page) and "The same as a table" in page
+        assert ('<svg class="timeline' in page) == bool(answer["probabilities"])
+        assert ('<svg class="bar' in page) == bool(answer["probabilities"])

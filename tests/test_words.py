@@ -77,7 +77,12 @@ def test_quality_in_words():
 
 def test_quality_of_silence():
     silent = prediction("no_speech")
-    silent["quality"] |= {"speech_ratio": 0.0, "snr_db": None, "level_dbfs": -120.0}
+    silent["quality"] |= {
+        "speech_ratio": 0.0,
+        "snr_db": None,
+        "level_dbfs": -120.0,
+        "bandwidth_hz": 0.0,
+    }
     rows = {row.name: row.verdict for row in words.quality_rows(silent)}
     assert rows == {
         "Voice": "hardly any",

@@ -105,6 +105,8 @@ def quality_rows(prediction: Mapping) -> list[QualityRow]:
 
 def _range_row(prediction: Mapping) -> QualityRow:
     """Describe the bandwidth; how narrow is too narrow is judged where a voice is scored."""
+    if prediction["quality"]["bandwidth_hz"] <= 0:
+        return QualityRow("Sound range", "not judged", "no sound to measure")
     highest = f"nearly all of it up to {prediction['quality']['bandwidth_hz'] / 1000:.1f}{NBSP}kHz"
     if not prediction["probabilities"]:
         return QualityRow("Sound range", "not judged", highest)

@@ -23,8 +23,9 @@ export function setUpFile(form) {
   function show() {
     const file = input.files[0];
     chosen.textContent = file ? `${file.name}, ${megabytes(file.size)}` : "";
-    tell(file ? check(file) : "");
-    analyse.hidden = !file;
+    const text = file ? check(file) : "";
+    tell(text);
+    analyse.hidden = !file || text !== "";
   }
 
   function tell(text) {
@@ -37,10 +38,8 @@ export function setUpFile(form) {
   takeDrops(form, input, show);
 
   return () => {
-    const text = check(input.files[0]);
-    tell(text);
-    if (text) input.focus();
-    return text ? null : input.files[0];
+    const file = input.files[0];
+    return file && !check(file) ? file : null;
   };
 }
 

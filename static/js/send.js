@@ -37,7 +37,7 @@ export function send(form, body, what) {
   for (const audio of document.querySelectorAll("audio")) audio.pause();
   busy(true);
   part("progress").value = 0;
-  say("Sending", `Sending ${what}.`);
+  say("Sending", `On its way: ${what}.`);
   part("sending-title").focus();
   form.scrollIntoView({ block: "center" });
   request.open("POST", form.action);
