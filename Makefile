@@ -21,6 +21,8 @@ FITS = import sys; v = sys.version_info[:2]; \
 HAS_VENV := import importlib.util as u, sys; \
   sys.exit(not (u.find_spec("venv") and u.find_spec("ensurepip")))
 
+# The browser tests' driver (Playwright's own node) is linked against it.
+HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
@@ -96,5 +98,6 @@ needs-tools:
 	@missing=""; \
 	command -v chromium >/dev/null || missing+=" chromium"; \
 	command -v npm >/dev/null || missing+=" npm"; \
+	$(PYTHON) -c '$(HAS_LIBATOMIC)' 2>/dev/null || missing+=" libatomic1"; \
 	test -x $(BIN)/python || $(PYTHON) -c '$(HAS_VENV)' || missing+=" $$($(PYTHON) -c '$(VENV_PACKAGE)')"; \
 	test -z "$$missing" || { echo "The tests need$$missing. Install: sudo apt-get install -y$$missing"; exit 1; }
