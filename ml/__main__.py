@@ -8,10 +8,9 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +22,7 @@ from ml.errors import SerError
 from ml.formats import FORMATS
 from ml.labels import LABEL_SETS, parse_labels
 from ml.models import MODELS
+from ml.processes import worker_pool
 from ml.recordings import Recording, answer, find_recordings, line, output_paths, stream
 
 _FILES_WORTH_A_PROCESS = 16
@@ -145,11 +145,7 @@ def _answers(
     if jobs == 1:
         yield from (answer(recording, args.model, labels) for recording in recordings)
         return
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["ml.predict", "librosa"])
-    # Ctrl-C reaches the whole group: workers just end, this process says so.
-    ending = (signal.SIGINT, signal.SIG_DFL)
-    with ProcessPoolExecutor(jobs, context, signal.signal, ending) as pool:
+    with worker_pool(jobs) as pool:
         waiting: deque[Future[dict]] = deque()
         for recording in recordings:
             waiting.append(pool.submit(answer, recording, args.model, labels))

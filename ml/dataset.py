@@ -6,7 +6,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from ml.corpora import CORPORA, Clip
 from ml.errors import SpeakerOverlapError
 from ml.features import Features, extract, model_input
 from ml.labels import LABELS
+from ml.processes import worker_pool
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def cache_features(
         folder.mkdir(parents=True, exist_ok=True)
         lengths = []
         count = len(clips)
-        with data.open("wb") as file, ProcessPoolExecutor(jobs) as pool:
+        with data.open("wb") as file, worker_pool(jobs) as pool:
             repeated = ([value] * count for value in (config, variants, seed))
             for rows in pool.map(_rows, clips, *repeated, chunksize=16):
                 lengths.append([len(row) for row in rows])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ml.errors import SpeakerOverlapError
 from ml.labels import LABELS
 from ml.metrics import measure
 from ml.predict import Recognizer
+from ml.processes import worker_pool
 
 Report = Callable[[str], None]
 
@@ -55,7 +55,7 @@ def score_clips(
 ) -> Scored:
     """Have every clip recognised the way visitors' recordings are."""
     rows = []
-    with ProcessPoolExecutor(jobs) as pool:
+    with worker_pool(jobs) as pool:
         paths = [clip.path for clip in clips]
         found = pool.map(_score, [bundle.path] * len(clips), paths, chunksize=8)
         for number, row in enumerate(found, 1):

@@ -32,7 +32,7 @@ def to_litert(model: keras.Model) -> bytes:
     signature = tf.TensorSpec(model.input_shape, tf.float32)
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
     frozen = convert_variables_to_constants_v2(function)
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert()
+    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert()
 
 
 def largest_difference(model: keras.Model, litert: bytes, inputs: np.ndarray) -> float:

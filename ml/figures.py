@@ -36,7 +36,7 @@ def draw_reliability(probabilities: np.ndarray, truth: np.ndarray, path: Path) -
     known = probabilities.any(axis=1)
     confidence = probabilities[known].max(axis=1)
     right = probabilities[known].argmax(axis=1) == truth[known]
-    parts = np.array_split(np.argsort(confidence), 10)
+    parts = np.array_split(np.argsort(confidence), min(10, max(1, len(confidence))))
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)

@@ -1,0 +1,120 @@
+"""A whole training run on a tiny corpus of synthetic voices, through the command line."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from ml.__main__ import main
+from ml.bundle import Scorer, read_bundle
+from ml.calibration import Calibration, calibrate
+from ml.corpora import read_clips
+from ml.dataset import split_by_speaker
+from ml.errors import CorruptBundleError, SpeakerOverlapError
+from ml.evaluate import compare, evaluate
+from ml.labels import LABELS
+from ml.train import masked_crossentropy
+from tests.corpora_trees import write_cremad
+
+SPEAKERS = ("1002", "1005", "1003", "1006")
+"""Two that train, one for validation, one for the test, as the corpus's row fixes them."""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_cremad(tmp_path_factory.mktemp("corpus") / "cremad", SPEAKERS, ("DFA",))
+
+
+def run(corpus, output, epochs, *more) -> int:
+    given = f"--corpus cremad={corpus} --output {output} --epochs {epochs} --batch-size 4 --seed 7"
+    return main(["train", *given.split(), *more])
+
+
+@pytest.fixture(scope="module")
+def trained(corpus, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "tiny"
+    assert run(corpus, output, 1) == 0
+    assert run(corpus, output, 2, "--resume") == 0
+    return output
+
+
+def test_a_run_ends_with_an_evaluated_bundle(trained):
+    bundle = read_bundle(trained)
+    card = bundle.card
+    assert bundle.labels == LABELS
+    assert card["metrics"]["cremad"]["clips"] == 6
+    assert card["training"]["speakers"] == ["cremad:1002", "cremad:1005"]
+    assert card["training"]["seed"] == 7
+    assert card["corpora"][0]["licence"] == "ODbL 1.0"
+    assert card["versions"]["keras"] == keras.__version__
+    assert 0.1 < bundle.calibration.temperature < 10
+    written = {path.name for path in (trained / "evaluation").iterdir()}
+    assert written == {
+        "metrics.json",
+        "report.txt",
+        "card.md",
+        "confusion-cremad.png",
+        "reliability.png",
+        "curves.png",
+    }
+    assert json.loads((trained / "evaluation" / "metrics.json").read_text()) == card["metrics"]
+
+
+def test_it_resumes_where_it_stopped(trained):
+    history = json.loads((trained / "checkpoints" / "history.json").read_text())
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert all(np.isfinite(row["loss"]) for row in history)
+
+
+def test_the_serving_network_equals_the_one_for_further_training(trained):
+    bundle = read_bundle(trained)
+    model = keras.models.load_model(trained / "model.keras", compile=False)
+    inputs = np.random.default_rng(0).normal(-30, 20, (5, *model.input_shape[1:]))
+    expected = calibrate(model.predict(inputs.astype(np.float32), verbose=0), bundle.calibration)
+    assert Scorer(bundle).score(inputs) == pytest.approx(expected, abs=1e-4)
+    assert not np.allclose(expected[0], expected[1])
+
+
+def test_evaluation_refuses_a_speaker_that_training_heard(trained, corpus, tmp_path):
+    heard = split_by_speaker(read_clips("cremad", corpus)).train
+    with pytest.raises(SpeakerOverlapError, match="cremad:1002"):
+        evaluate(read_bundle(trained), heard, tmp_path)
+
+
+def test_evaluate_prints_the_report_of_the_test_speakers(trained, corpus, tmp_path, capsys):
+    arguments = ["evaluate", "--model", str(trained), "--corpus", f"cremad={corpus}"]
+    assert main([*arguments, "--output", str(tmp_path / "e")]) == 0
+    printed = capsys.readouterr().out
+    accuracy = read_bundle(trained).card["metrics"]["cremad"]["wa"]
+    assert printed == (tmp_path / "e" / "report.txt").read_text()
+    assert f"{accuracy:.1%}" in printed
+
+
+def test_bundles_stand_side_by_side(trained):
+    table = compare([read_bundle(trained), read_bundle("cnn-gru")])
+    assert table.count("| cnn-gru |") == 2 and "CREMA-D WA / UA" in table
+
+
+def test_a_network_that_was_not_evaluated_is_refused(trained, tmp_path):
+    shutil.copy(trained / "bundle.json", tmp_path)
+    (tmp_path / "model.tflite").write_bytes(b"another")
+    with pytest.raises(CorruptBundleError, match="not the file that was evaluated"):
+        Scorer(read_bundle(tmp_path))
+
+
+def test_training_without_the_corpus_says_so(tmp_path, capsys):
+    assert run(tmp_path, tmp_path / "out", 1) == 2
+    assert "CREMA-D" in capsys.readouterr().err
+
+
+def test_labels_that_a_corpus_lacks_are_neither_taught_nor_denied():
+    targets = np.array([[-1.0, 1.0, 0.0]], np.float32)
+    small, large = (
+        np.asarray(masked_crossentropy(targets, np.array([[x, 1.0, 0.0]], np.float32)))
+        for x in (-5.0, 50.0)
+    )
+    by_hand = -np.log(calibrate(np.array([1.0, 0.0]), Calibration())[0])
+    assert small == pytest.approx(by_hand, abs=1e-5)
+    assert large == pytest.approx(by_hand, abs=1e-5)
