@@ -8,6 +8,7 @@ and open another.
 
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,8 +19,6 @@ import imageio_ffmpeg
 import numpy as np
 import soundfile
 import soxr
-from pydub import AudioSegment
-from pydub.exceptions import CouldntDecodeError
 
 from ml.config import SAMPLE_RATE_HZ, DecodeLimits
 from ml.errors import (
@@ -28,6 +27,12 @@ from ml.errors import (
     TooLongError,
     UnsupportedFormatError,
 )
+
+with warnings.catch_warnings():
+    # It warns where the PATH has no ffmpeg; it is told below which one to use.
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
+    from pydub.exceptions import CouldntDecodeError
 
 BLOCK_VALUES = 1 << 18
 """Samples (over all channels) that are held in memory at a time."""

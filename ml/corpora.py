@@ -124,6 +124,31 @@ def _read_nemo(root: Path) -> Iterator[tuple[Path, str | None, str]]:
                 yield path, NEMO_CODES.get(row["emotion"].strip()), row["speaker_id"].strip()
 
 
+IEMOCAP_CODES = {
+    "neu": "neutral",
+    "hap": "happy",
+    "sad": "sad",
+    "ang": "angry",
+    "fea": "fearful",
+    "dis": "disgust",
+    "sur": "surprised",
+}
+"""The annotators' majority; excited, frustrated, other and undecided (xxx) are left out."""
+
+
+def _read_iemocap(root: Path) -> Iterator[tuple[Path, str | None, str]]:
+    for session in sorted(root.glob("Session*")):
+        wav = session / "sentences" / "wav"
+        files = {path.stem: path for folder in wav.glob("*") for path in _audio_files(folder)}
+        for table in sorted((session / "dialog" / "EmoEvaluation").glob("*.txt")):
+            for line in table.read_text(encoding="utf-8").splitlines():
+                # [6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5, 2.5, 2.5]
+                fields = line.split("\t")
+                if line.startswith("[") and len(fields) == 4 and fields[1] in files:
+                    name = fields[1]
+                    yield files[name], IEMOCAP_CODES.get(fields[2]), name[:5] + name[-4]
+
+
 CORPORA = {
     corpus.name: corpus
     for corpus in (
@@ -223,6 +248,21 @@ CORPORA = {
             read=_read_nemo,
             validation_speakers=frozenset(["MK0", "MP0"]),
             test_speakers=frozenset(["IC0", "WR0"]),
+        ),
+        Corpus(
+            name="iemocap",
+            title="IEMOCAP",
+            citation="Busso, C., Bulut, M., Lee, C.-C., Kazemzadeh, A., Mower, E., Kim, S., "
+            "Chang, J. N., Lee, S. and Narayanan, S. S. (2008). IEMOCAP: Interactive emotional "
+            "dyadic motion capture database. Language Resources and Evaluation 42(4), 335-359.",
+            licence="on request, for research",
+            url="https://sail.usc.edu/iemocap/",
+            language="English",
+            labels=("neutral", "happy", "sad", "angry", "fearful", "disgust", "surprised"),
+            layout="Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+            read=_read_iemocap,
+            validation_speakers=frozenset(["Ses04F", "Ses04M"]),
+            test_speakers=frozenset(["Ses05F", "Ses05M"]),
         ),
     )
 }

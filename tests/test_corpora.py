@@ -29,7 +29,27 @@ OFFICIAL = {
         ["samples/EB0_anger_1.wav", "samples/WR0_surprised_64.wav"],
         [("angry", "nemo:EB0"), ("surprised", "nemo:WR0")],
     ),
+    "iemocap": (
+        [
+            "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav",
+            "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M001.wav",
+            "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M002.wav",
+        ],
+        [("neutral", "iemocap:Ses01F"), ("sad", "iemocap:Ses01M")],
+    ),
 }
+
+EMO_EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
+
+[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]
+C-E2:\tNeutral;\t()
+A-E3:\tval 3; act 2; dom  2;\t()
+
+[10.0100 - 11.3925]\tSes01F_impro01_M001\tsad\t[2.5000, 2.5000, 2.5000]
+[14.8872 - 18.0175]\tSes01F_impro01_M002\txxx\t[2.5000, 2.5000, 2.5000]
+[19.2900 - 20.7875]\tSes01F_impro01_F003\tang\t[2.5000, 3.0000, 3.0000]
+"""
+"""The official form; the last turn has no sound in the test's folder."""
 
 
 def make(name, root, files):
@@ -43,6 +63,10 @@ def make(name, root, files):
         ]
         head = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"
         (root / "data.tsv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    if name == "iemocap":
+        table = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+        table.parent.mkdir(parents=True)
+        table.write_text(EMO_EVALUATION, encoding="utf-8")
     return root
 
 
@@ -83,7 +107,7 @@ def test_names_that_do_not_follow_the_layout_are_refused(tmp_path):
 
 
 def test_an_unknown_corpus_is_answered_with_the_known_ones(tmp_path):
-    with pytest.raises(UnknownCorpusError, match="cremad, ravdess, emodb, nemo"):
+    with pytest.raises(UnknownCorpusError, match="cremad, ravdess, emodb, nemo, iemocap"):
         read_clips("tess", tmp_path)
 
 
