@@ -134,12 +134,15 @@ def test_segments_in_words(given, said):
 
 def test_track_record_comes_from_the_card_or_not_at_all():
     card = {
-        "metrics": {"a": {"clips": 20, "wa": 0.9}, "b": {"clips": 300, "wa": 0.62}},
-        "corpora": [{"name": "b", "title": "CREMA-B"}],
+        "metrics": {
+            "a": {"clips": 100, "wa": 0.95, "wa_of_eight": 0.9},
+            "b": {"clips": 300, "wa": 0.6, "wa_of_eight": 0.5},
+        },
+        "labels": ["happy", "sad", "angry"],
     }
     said = words.track_record(card)
-    assert "300 acted clips from CREMA-B" in said and "about 6 of 10" in said
-    assert words.track_record({"metrics": {}}) == ""
+    assert "400 acted clips" in said and "out of three, in about 6 of 10" in said
+    assert words.track_record(card | {"metrics": {}}) == ""
 
 
 def test_dates():
