@@ -26,7 +26,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -51,6 +51,9 @@ lint: $(BIN)/.testing ## style, types and architecture, without the tests
 
 setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## both set-ups; starts nothing
 	@echo "Everything is set up: make run, make test"
+
+bench: $(BIN)/.training ## measure the serving runtime against the training one
+	$(BIN)/python benchmarks/runtime.py
 
 train: $(BIN)/.training ## train the network on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }
