@@ -217,10 +217,10 @@ def _corpus(text: str) -> tuple[str, Path]:
 
 
 def _run_train(args: argparse.Namespace) -> int:
-    from ml.train import train
+    from ml.train import train_bundle
 
     config = TrainConfig(epochs=args.epochs, batch_size=args.batch_size, seed=args.seed)
-    bundle = train(
+    bundle = train_bundle(
         args.model,
         _split(args),
         args.output,
@@ -266,10 +266,10 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         return 0
     if not (args.corpus and args.output):
         parser.error("give --corpus NAME=PATH and --output DIR, or --all")
-    from ml.evaluate import evaluate
+    from ml.evaluate import evaluate_bundle
 
     clips = getattr(_split(args), args.speakers)
-    evaluate(_bundle(args.model), clips, args.output, report=_report)
+    evaluate_bundle(_bundle(args.model), clips, args.output, report=_report)
     print((args.output / "report.txt").read_text(), end="")
     return 0
 

@@ -92,7 +92,7 @@ CHAIN = (
 """In the order in which sound meets them, each with its probability."""
 
 
-def augment(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+def run_chain(waveform: Waveform, rng: np.random.Generator) -> Waveform:
     """Apply `CHAIN`, each step with its own probability."""
     for step, probability in CHAIN:
         if rng.random() < probability:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.audio import decode
-from ml.augment import CHAIN, augment
+from ml.augment import CHAIN, run_chain
 from ml.config import FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
 from ml.errors import SpeakerOverlapError
@@ -95,7 +95,7 @@ class FeatureCache:
 def _rows(clip: Clip, config: FeatureConfig, variants: int, seed: int) -> list[np.ndarray]:
     waveform = decode(clip.path)
     rng = np.random.default_rng([seed, zlib.crc32(f"{clip.corpus}/{clip.path.stem}".encode())])
-    versions = [waveform] + [augment(waveform, rng) for _ in range(variants)]
+    versions = [waveform] + [run_chain(waveform, rng) for _ in range(variants)]
     rows = []
     for version in versions:
         made = extract(version, config)

@@ -104,7 +104,7 @@ def measure_by_corpus(scored: Scored, bundle: Bundle) -> dict[str, dict[str, Any
     return results
 
 
-def evaluate(
+def evaluate_bundle(
     bundle: Bundle,
     clips: Sequence[Clip],
     output: Path,

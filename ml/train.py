@@ -1,4 +1,4 @@
-"""From clips to an evaluated bundle: `train`."""
+"""From clips to an evaluated bundle: `train_bundle`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ml.calibration import Calibration
 from ml.config import FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
 from ml.dataset import Sampler, Split, cache_features, clip_windows, window_frames
-from ml.evaluate import calibrate_on, evaluate, score_clips
+from ml.evaluate import calibrate_on, evaluate_bundle, score_clips
 from ml.export import largest_difference, to_litert
 from ml.labels import LABELS
 from ml.metrics import accuracies, best_labels
@@ -34,7 +34,7 @@ LOUD_FRAMES_DB = 40.0
 """Frames this close to their window's loudest count for the mean and deviation of features."""
 
 
-def train(
+def train_bundle(
     architecture: str,
     split: Split,
     output: Path,
@@ -81,7 +81,7 @@ def train(
     calibration = calibrate_on(score_clips(bundle, split.validation, jobs, report))
     bundle = _rewrite(bundle, calibration=asdict(calibration))
     report("evaluating on test speakers")
-    metrics = evaluate(bundle, split.test, output / "evaluation", jobs, report)
+    metrics = evaluate_bundle(bundle, split.test, output / "evaluation", jobs, report)
     return _rewrite(bundle, metrics=metrics)
 
 
@@ -249,7 +249,7 @@ def _describe(
         "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "labels": list(LABELS),
         "rule": "mean",
-        "licence": "as the corpora demand: " + ", ".join(licences),
+        "licence": _strictest(licences),
         "corpora": [
             {
                 "name": corpus.name,
@@ -275,6 +275,12 @@ def _describe(
         },
         "metrics": {},
     }
+
+
+def _strictest(licences: list[str]) -> str:
+    """Name the licence that binds the weights: a non-commercial one before all others."""
+    binding = [licence for licence in licences if "-NC-" in licence] or licences
+    return f"{', '.join(binding)} (learnt from corpora under {', '.join(licences)})"
 
 
 def _export(output: Path, card: dict[str, Any], inputs: np.ndarray) -> Bundle:

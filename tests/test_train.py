@@ -13,7 +13,7 @@ from ml.calibration import Calibration, calibrate
 from ml.corpora import read_clips
 from ml.dataset import split_by_speaker
 from ml.errors import CorruptBundleError, SpeakerOverlapError
-from ml.evaluate import compare, evaluate
+from ml.evaluate import compare, evaluate_bundle
 from ml.labels import LABELS
 from ml.train import masked_crossentropy
 from tests.corpora_trees import write_cremad
@@ -80,7 +80,7 @@ def test_the_serving_network_equals_the_one_for_further_training(trained):
 def test_evaluation_refuses_a_speaker_that_training_heard(trained, corpus, tmp_path):
     heard = split_by_speaker(read_clips("cremad", corpus)).train
     with pytest.raises(SpeakerOverlapError, match="cremad:1002"):
-        evaluate(read_bundle(trained), heard, tmp_path)
+        evaluate_bundle(read_bundle(trained), heard, tmp_path)
 
 
 def test_evaluate_prints_the_report_of_the_test_speakers(trained, corpus, tmp_path, capsys):
