@@ -199,7 +199,10 @@ def _in_fork(function, *arguments) -> NoReturn:  # type: ignore[no-untyped-def]
 def _supervise(connection_fd: int, file_fd: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     connection = socket.socket(fileno=connection_fd)
-    limits = DecodeLimits(**json.loads(connection.recv(_MESSAGE_BYTES)))
+    asked = connection.recv(_MESSAGE_BYTES)
+    if not asked:  # the caller was interrupted before it could
+        return
+    limits = DecodeLimits(**json.loads(asked))
     with tempfile.TemporaryDirectory(prefix="undertone-") as folder:
         reply = _watch(Path(folder), connection, file_fd, limits)
         samples = [os.open(f"{folder}/raw", os.O_RDONLY)] if "source" in reply else []

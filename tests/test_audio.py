@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -597,3 +598,14 @@ def test_windows_leave_no_sample_out() -> None:
         covered = set().union(*(range(*window) for window in cut))
         assert covered == set(range(n_samples))
         assert all(end - start <= 300 for start, end in cut)
+
+
+def test_a_caller_interrupted_before_it_asks_leaves_no_trace(capfd):
+    caller, supervisor = socket.socketpair()
+    caller.close()
+    worker = os.fork()
+    if worker == 0:
+        decoder._in_fork(decoder._supervise, supervisor.detach(), 0)
+    supervisor.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0
+    assert capfd.readouterr().err == ""
