@@ -6,8 +6,10 @@ HEART = {"af_heart": 1.0}
 BELLA = {"af_bella": 1.0}
 MICHAEL = {"am_michael": 1.0}
 FENRIR = {"am_fenrir": 1.0}
-PUCK = {"am_puck": 1.0}
 EMMA = {"bf_emma": 1.0}
+SARAH = {"af_sarah": 1.0}
+ADAM = {"am_adam": 1.0}
+LEWIS = {"bm_lewis": 1.0}
 SOFT_HEART = {"af_heart": 0.7, "af_nicole": 0.3}
 
 NAMES = {
@@ -15,8 +17,10 @@ NAMES = {
     "af_bella": "Bella, woman, American",
     "am_michael": "Michael, man, American",
     "am_fenrir": "Fenrir, man, American",
-    "am_puck": "Puck, man, American",
     "bf_emma": "Emma, woman, British",
+    "af_sarah": "Sarah, woman, American",
+    "am_adam": "Adam, man, American",
+    "bm_lewis": "Lewis, man, British",
 }
 
 
@@ -48,32 +52,32 @@ def _clip(id: str, title: str, emotion: str, blend: dict[str, float], *phrases: 
 
 
 CLIPS = (
-    _clip("neutral-woman", "Platform four", "neutral", HEART,
+    _clip("neutral-woman", "Platform four", "neutral", SARAH,
           "The train leaves from platform four at half past nine.",
           "Tickets are sold at the desk."),
     _clip("neutral-man", "The meeting on Thursday", "neutral", MICHAEL,
           "The meeting was moved to Thursday.", "The room is still the same."),
     _clip("happy-woman", "We got the house", "happy", BELLA,
           "We got the house!", "I can't believe it, we really got it!"),
-    _clip("happy-man", "Good to see you", "happy", PUCK,
+    _clip("happy-man", "Good to see you", "happy", ADAM,
           "You came!", "Oh, it is so good to see you again!"),
     _clip("sad-woman", "His coat by the door", "sad", SOFT_HEART,
           "I keep his coat by the door.", "I know he isn't coming back."),
     _clip("sad-man", "Nobody came", "sad", MICHAEL,
           "I waited all evening.", "Nobody came."),
-    _clip("angry-woman", "A hundred times", "angry", BELLA,
+    _clip("angry-woman", "A hundred times", "angry", HEART,
           "Don't you walk away from me!", "I told you a hundred times!"),
     _clip("angry-man", "Out of my office", "angry", FENRIR,
           "I said no!", "Get out of my office, right now!"),
-    _clip("fearful-woman", "Somebody in the house", "fearful", HEART,
+    _clip("fearful-woman", "Somebody in the house", "fearful", BELLA,
           "Did you hear that?", "There is somebody in the house!", "Please, don't open the door!"),
     _clip("disgust-woman", "Mould", "disgust", EMMA,
           "Oh, that is revolting.", "There is mould all over it."),
-    _clip("disgust-man", "In the soup", "disgust", PUCK,
+    _clip("disgust-man", "In the soup", "disgust", LEWIS,
           "There is a hair in my soup.", "I can't even look at it."),
-    _clip("surprised-man", "Already here", "surprised", PUCK,
+    _clip("surprised-man", "Already here", "surprised", ADAM,
           "What? You are here already?", "I did not expect that at all!"),
-    _clip("calm-woman", "No hurry", "calm", SOFT_HEART,
+    _clip("calm-woman", "No hurry", "calm", BELLA,
           "Breathe in slowly.", "There is no hurry.", "Everything will be all right."),
     Clip("story", "A day in November", (
         Passage("neutral", (
