@@ -1,4 +1,4 @@
-from .audio import Waveform, decode, to_wav
+from .audio import Waveform, decode, to_wav, warm
 from .bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
 from .config import DecodeLimits, FeatureConfig, WindowConfig
 from .corpora import CORPORA, Corpus
@@ -76,4 +76,5 @@ __all__ = [
     "recognize",
     "to_dict",
     "to_wav",
+    "warm",
 ]

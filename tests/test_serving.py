@@ -183,13 +183,17 @@ def test_the_log_names_neither_files_nor_analyses(server, folder, address):
     assert "Traceback" not in log
 
 
-def test_a_worker_that_dies_is_replaced(server):
+def test_a_worker_and_the_decoder_that_they_share_may_die(server):
     address, process = server
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 2
-    os.kill(int(children[0]), signal.SIGKILL)
-    for _ in range(4):
-        assert predict(address, VOICE).status_code == 200
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    decoders = [pid for pid, command in commands.items() if b"decoder.serve()" in command]
+    workers = [pid for pid in commands if pid not in decoders]
+    assert len(workers) == 2 and len(decoders) == 1
+    for killed in (workers[0], decoders[0]):
+        os.kill(killed, signal.SIGKILL)
+        for _ in range(4):
+            assert predict(address, VOICE).status_code == 200
 
 
 def test_a_wrong_setting_is_said_in_one_line(tmp_path):

@@ -357,9 +357,10 @@ class Analyser:
             log.warning("Sweep postponed: %s", error)
 
     def preload(self) -> None:
-        """Load code and weights that processes forked later can share; makes no interpreter."""
+        """Load what processes forked later can share: decoder, code, weights; no interpreter."""
         import numpy as np
 
+        ml.warm()
         self._recognizer(None)
         ml.extract(ml.Waveform(np.zeros(16_000, np.float32), 16_000))
 
