@@ -125,8 +125,15 @@ def windows(
         First sample and the one past the last, in the order of time. The last window ends with
         the recording; a recording that is no longer than one window is one, an empty one none.
     """
+    if not n_samples:
+        return []
     length, hop = (round(s * sample_rate_hz) for s in (config.window_s, config.hop_s))
-    if n_samples <= length:
-        return [(0, n_samples)] if n_samples else []
-    starts = [*range(0, n_samples - length, hop), n_samples - length]
-    return [(start, start + length) for start in starts]
+    starts = window_starts(n_samples, length, hop)
+    return [(start, min(start + length, n_samples)) for start in starts]
+
+
+def window_starts(total: int, length: int, hop: int) -> list[int]:
+    """Where windows over `total` samples (or frames) begin; the last one is aligned to the end."""
+    if total <= length:
+        return [0]
+    return [*range(0, total - length, hop), total - length]

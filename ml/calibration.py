@@ -63,12 +63,25 @@ def _threshold(probabilities: np.ndarray, truth: np.ndarray) -> float:
     return float(confidence[order][poor[-1]]) if len(poor) else 0.0
 
 
-def expected_calibration_error(
+def reliability(
     probabilities: np.ndarray, truth: np.ndarray, bins: int = 10
-) -> float:
-    """Mean gap between confidence and accuracy over equally filled bins (Nguyen et al. 2015)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Set confidence beside accuracy in equally filled bins (Nguyen and O'Connor 2015).
+
+    Returns
+    -------
+    confidence, accuracy, count : numpy.ndarray, shape (at most `bins`,)
+        Means over each bin, and how many answers it holds; no bin is empty.
+    """
     confidence = probabilities.max(axis=1)
     right = (probabilities.argmax(axis=1) == truth).astype(float)
-    parts = np.array_split(np.argsort(confidence), min(bins, len(truth)))
-    gaps = [abs(confidence[part].mean() - right[part].mean()) * len(part) for part in parts]
-    return float(sum(gaps) / len(truth))
+    parts = [part for part in np.array_split(np.argsort(confidence), bins) if len(part)]
+    rows = [(confidence[part].mean(), right[part].mean(), len(part)) for part in parts]
+    means, accuracies, counts = np.array(rows).reshape(-1, 3).T
+    return means, accuracies, counts
+
+
+def expected_calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Mean gap between confidence and accuracy over the bins of `reliability`."""
+    confidence, accuracy, count = reliability(probabilities, truth)
+    return float(np.average(np.abs(confidence - accuracy), weights=count))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.audio import decode
+from ml.audio import decode, window_starts
 from ml.augment import CHAIN, run_chain
 from ml.config import FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
 from ml.errors import SpeakerOverlapError
-from ml.features import Features, extract, model_input
+from ml.features import Features, extract, model_input, window_frames
 from ml.labels import LABELS
 from ml.processes import worker_pool
 
@@ -140,14 +140,6 @@ def cache_features(
     )
 
 
-def window_starts(length: int, frames: int, hop: int) -> list[int]:
-    """First frames of the windows over `length` frames; the last is aligned to the end."""
-    if length <= frames:
-        return [0]
-    starts = list(range(0, length - frames, hop))
-    return [*starts, length - frames]
-
-
 def target(label: str, corpus: str, smoothing: float = 0.0) -> np.ndarray:
     """Make the training target over `LABELS`, shape (8,): -1 where the corpus lacks the label."""
     allowed = [LABELS.index(name) for name in CORPORA[corpus].labels]
@@ -174,12 +166,6 @@ def clip_windows(cache: FeatureCache, window: WindowConfig) -> tuple[np.ndarray,
             inputs.append(model_input(features, start, frames, cache.config))
             owner.append(index)
     return np.stack(inputs), np.array(owner)
-
-
-def window_frames(features: FeatureConfig, window: WindowConfig) -> tuple[int, int]:
-    """Length and hop of a window in frames."""
-    per_second = features.sample_rate_hz / features.hop_length
-    return round(window.window_s * per_second), round(window.hop_s * per_second)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ class Scored:
     probabilities: np.ndarray
     outcomes: tuple[str, ...]
 
+    @property
+    def truth(self) -> np.ndarray:
+        """Index of each clip's label in `LABELS`, shape (clips,)."""
+        return np.array([LABELS.index(clip.label) for clip in self.clips])
+
 
 @functools.lru_cache(maxsize=2)
 def _recognizer(folder: Path) -> Recognizer:
@@ -69,9 +74,8 @@ def score_clips(
 def calibrate_on(scored: Scored) -> Calibration:
     """Fit temperature and threshold to clips that were scored uncalibrated."""
     known = scored.probabilities.any(axis=1)
-    truth = np.array([LABELS.index(clip.label) for clip in scored.clips])
     log_probabilities = np.log(np.maximum(scored.probabilities[known], 1e-12))
-    return fit_calibration(log_probabilities, truth[known])
+    return fit_calibration(log_probabilities, scored.truth[known])
 
 
 def check_unheard(bundle: Bundle, clips: Iterable[Clip]) -> None:
@@ -144,8 +148,7 @@ def evaluate_bundle(
     for name, result in results.items():
         title = f"{bundle.name} on {CORPORA[name].title}, unseen speakers"
         figures.draw_confusion(result, title, output / f"confusion-{name}.png")
-    truth = np.array([LABELS.index(clip.label) for clip in scored.clips])
-    figures.draw_reliability(scored.probabilities, truth, output / "reliability.png")
+    figures.draw_reliability(scored.probabilities, scored.truth, output / "reliability.png")
     figures.draw_curves(bundle.card["training"]["history"], output / "curves.png")
     return results
 

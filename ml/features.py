@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ml.config import FeatureConfig
+from ml.config import FeatureConfig, WindowConfig
 
 if TYPE_CHECKING:
     from ml.audio import Waveform
@@ -88,6 +88,12 @@ def extract_samples(samples: np.ndarray, config: FeatureConfig) -> Features:
         zcr=crossings[0].astype(np.float32),
         rms=librosa.feature.rms(y=samples, frame_length=length, hop_length=hop)[0],
     )
+
+
+def window_frames(features: FeatureConfig, window: WindowConfig) -> tuple[int, int]:
+    """Length and hop of a window in frames."""
+    per_second = features.sample_rate_hz / features.hop_length
+    return round(window.window_s * per_second), round(window.hop_s * per_second)
 
 
 def model_input(

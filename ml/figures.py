@@ -9,6 +9,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from ml.calibration import reliability
+
 mpl.rcParams["font.family"] = "sans-serif"
 
 
@@ -34,19 +36,17 @@ def draw_confusion(result: dict[str, Any], title: str, path: Path) -> None:
 def draw_reliability(probabilities: np.ndarray, truth: np.ndarray, path: Path) -> None:
     """Draw how often answers of each confidence were right, in ten equally filled bins."""
     known = probabilities.any(axis=1)
-    confidence = probabilities[known].max(axis=1)
-    right = probabilities[known].argmax(axis=1) == truth[known]
-    parts = np.array_split(np.argsort(confidence), min(10, max(1, len(confidence))))
+    confidence, accuracy, count = reliability(probabilities[known], truth[known])
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    axes.plot([confidence[p].mean() for p in parts], [right[p].mean() for p in parts], marker="o")
+    axes.plot(confidence, accuracy, marker="o")
     axes.set(
         xlabel="calibrated confidence",
         ylabel="share of clips that were right",
         xlim=(0, 1),
         ylim=(0, 1),
-        title=f"Reliability, {len(confidence)} clips of unseen speakers",
+        title=f"Reliability, {count.sum():.0f} clips of unseen speakers",
     )
     figure.savefig(path, dpi=110)
 

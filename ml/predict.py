@@ -14,7 +14,7 @@ from ml import quality, speech
 from ml.audio import Waveform, decode, windows
 from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
-from ml.features import extract_samples, model_input
+from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
 from ml.labels import restrict
 from ml.results import Notice, Prediction, Segment, Vote
@@ -137,7 +137,7 @@ class Recognizer:
         the very frames that the whole recording would.
         """
         config, hop = self.bundle.features, self.bundle.features.hop_length
-        frames = round(self.bundle.windows.window_s * config.sample_rate_hz / hop)
+        frames, _hop = window_frames(config, self.bundle.windows)
         final = max(0, 1 + len(samples) // hop - frames)
         starts = [min(-(-start // hop), final) for start, _end in spans]
         origin = max(0, starts[0] - _MARGIN_FRAMES)

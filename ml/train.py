@@ -21,9 +21,10 @@ from ml.bundle import Bundle, write_bundle
 from ml.calibration import Calibration
 from ml.config import FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
-from ml.dataset import Sampler, Split, cache_features, clip_windows, window_frames
+from ml.dataset import Sampler, Split, cache_features, clip_windows
 from ml.evaluate import calibrate_on, evaluate_bundle, score_clips
 from ml.export import largest_difference, to_litert
+from ml.features import window_frames
 from ml.labels import LABELS
 from ml.metrics import accuracies, best_labels
 from ml.models import MODELS

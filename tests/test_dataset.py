@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.audio import decode
+from ml.audio import decode, window_starts
 from ml.config import FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip, read_clips
 from ml.dataset import (
@@ -12,11 +12,9 @@ from ml.dataset import (
     cache_features,
     clip_windows,
     target,
-    window_frames,
-    window_starts,
 )
 from ml.errors import SpeakerOverlapError
-from ml.features import extract, model_input
+from ml.features import extract, model_input, window_frames
 from ml.labels import LABELS
 from tests.corpora_trees import write_cremad
 
