@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ml.audio import Waveform
@@ -90,24 +90,48 @@ def first_reason(evidence: Evidence) -> Notice | None:
     return next(filter(None, (gate(evidence) for gate in GATES)), None)
 
 
-def uncertain(label: str, probability: float, threshold: float) -> Notice | None:
+def uncertain(probabilities: Mapping[str, float], label: str, threshold: float) -> Notice | None:
     """Return the reason of an answer that is held back after scoring; None if it is likely enough.
 
     Parameters
     ----------
+    probabilities : mapping of str to float
+        Calibrated, over the labels that were to choose from.
     label : str
         The one that would be given.
-    probability, threshold : float
-        Its calibrated probability, and what the model's calibration asks for.
+    threshold : float
+        What the model's calibration asks of its probability.
     """
+    probability = probabilities[label]
     if probability >= threshold:
         return None
+    names = candidates(probabilities, label)
     return Notice(
         "uncertain",
-        f"No emotion stands out: the likeliest, {label}, reaches {probability:.0%}; answers "
-        f"under {threshold:.0%} are held back.",
-        {"label": label, "probability": probability, "threshold": threshold},
+        f"No emotion stands out: it lies between {', '.join(names[:-1])} and {names[-1]}. "
+        f"The first, {label}, reaches {probability:.0%}; answers under {threshold:.0%} are held "
+        "back.",
+        {
+            "label": label,
+            "probability": probability,
+            "threshold": threshold,
+            "candidates": ", ".join(names),
+        },
     )
+
+
+def candidates(probabilities: Mapping[str, float], label: str) -> tuple[str, ...]:
+    """Name the emotions that an answer hesitates between.
+
+    Returns
+    -------
+    tuple of str
+        `label`, then the likeliest other, and the one after that if it is at least half as likely
+        as `label`.
+    """
+    others = sorted(set(probabilities) - {label}, key=lambda other: -probabilities[other])
+    third = [other for other in others[1:2] if probabilities[other] >= probabilities[label] / 2]
+    return (label, *others[:1], *third)
 
 
 def _little_speech(evidence: Evidence) -> Notice | None:

@@ -159,7 +159,7 @@ class Recognizer:
             vote = majority(tuple(scores.values()))
             largest = max(probabilities, key=probabilities.__getitem__)
             top = vote.label if self.bundle.rule == "majority" else largest
-            reason = uncertain(top, probabilities[top], threshold)
+            reason = uncertain(probabilities, top, threshold)
             warnings = (*recording_warnings(evidence), *vote_differs(vote, largest))
         return Prediction(
             outcome=reason.code if reason else "emotion",

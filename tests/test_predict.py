@@ -13,6 +13,7 @@ from ml.audio import Waveform, decode, windows
 from ml.calibration import Calibration
 from ml.errors import UnknownLabelsError, UnknownModelError
 from ml.features import extract_samples, model_input
+from ml.gates import candidates
 from ml.predict import Recognizer, load, majority, pool, recognize
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -205,6 +206,7 @@ def test_under_the_threshold_it_is_uncertain(recognizer):
         "label": top,
         "probability": found.probabilities[top],
         "threshold": 0.9999,
+        "candidates": ", ".join(candidates(found.probabilities, top)),
     }
     assert found.vote is not None
     assert {segment.outcome for segment in found.segments} == {"uncertain"}
