@@ -24,6 +24,7 @@ def to_dict(prediction: Prediction) -> dict:
         "label": prediction.label,
         "confidence": prediction.confidence,
         "probabilities": dict(prediction.probabilities),
+        "intensity": prediction.intensity,
         "duration_s": quality.pop("duration_s"),
         "quality": quality,
         "vote": asdict(prediction.vote) if prediction.vote else None,

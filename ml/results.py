@@ -105,6 +105,9 @@ class Prediction:
         In the order of time.
     warnings : tuple of Notice
         What a reader should know before trusting the answer.
+    intensity : float or None
+        How strong the expression sounds, 0 (calm) to 1 (strong); None where the recording was not
+        scored or the model does not measure it.
     """
 
     outcome: str
@@ -117,3 +120,4 @@ class Prediction:
     segments: tuple[Segment, ...]
     model: ModelInfo
     warnings: tuple[Notice, ...] = ()
+    intensity: float | None = None

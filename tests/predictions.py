@@ -37,6 +37,7 @@ def prediction(outcome: str = "emotion", segments: tuple = (), **given: float) -
         "label": whole["label"],
         "confidence": whole["confidence"],
         "probabilities": whole["probabilities"],
+        "intensity": None,
         "duration_s": segments[-1]["end_s"] if segments else 3.0,
         "quality": {
             "speech_ratio": 0.8,

@@ -48,6 +48,7 @@ def test_json_is_the_documented_object(prediction):
         "label",
         "confidence",
         "probabilities",
+        "intensity",
         "duration_s",
         "quality",
         "vote",
