@@ -2,7 +2,7 @@
 
 import pytest
 
-from ml.corpora import CORPORA, read_clips
+from ml.corpora import CORPORA, Speaker, read_clips, read_speakers
 from ml.dataset import split_by_speaker
 from ml.errors import CorpusLayoutError, UnknownCorpusError
 from tests.corpora_trees import touch
@@ -125,3 +125,89 @@ def test_speakers_go_to_the_side_that_their_row_names(tmp_path):
     assert [clip.speaker for clip in split.test] == [f"cremad:{chosen['test']}"]
     assert [clip.speaker for clip in split.validation] == [f"cremad:{chosen['validation']}"]
     assert [clip.speaker for clip in split.train] == ["cremad:1002"]
+
+
+VOTES = """"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"
+"100001",8,0,1,0,3,0,"1001_DFA_ANG_XX",12,0.67,"A"
+"100002",0,0,0,0,1,4,"1040_ITH_SAD_XX",5,0.8,"S"
+"200001",10,0,0,0,0,0,"1001_DFA_ANG_XX",10,1,"A"
+"300001",0,10,0,0,0,0,"1001_DFA_ANG_XX",10,1,"D"
+"""
+"""Official columns; the first digit of a number says voice (1), face (2) or both (3)."""
+
+
+def test_votes_are_shares_of_those_who_only_listened(tmp_path):
+    touch(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1001_DFA_HAP_XX.wav")
+    touch(tmp_path, "AudioWAV/1040_ITH_SAD_X.wav")
+    assert {clip.votes for clip in read_clips("cremad", tmp_path)} == {None}
+    table = tmp_path / "processedResults" / "tabulatedVotes.csv"
+    table.parent.mkdir()
+    table.write_text(VOTES)
+    angry, happy, sad = read_clips("cremad", tmp_path)
+    none = dict.fromkeys(CORPORA["cremad"].labels, 0.0)
+    assert angry.votes == none | {"angry": 8 / 12, "fearful": 1 / 12, "neutral": 3 / 12}
+    assert happy.votes is None
+    assert sad.votes == none | {"neutral": 0.2, "sad": 0.8}
+    assert len({angry, happy, sad}) == 3
+
+
+def test_a_damaged_table_of_votes_is_refused(tmp_path):
+    touch(tmp_path, "AudioWAV/1001_DFA_ANG_XX.wav")
+    table = tmp_path / "processedResults" / "tabulatedVotes.csv"
+    table.parent.mkdir()
+    table.write_text(VOTES.replace("8,0,1,0,3,0", "many,0,1,0,3,0"))
+    with pytest.raises(CorpusLayoutError, match="many"):
+        read_clips("cremad", tmp_path)
+
+
+def test_intensity_runs_from_calm_to_strong_and_is_none_where_unknown(tmp_path):
+    touch(tmp_path, *(f"AudioWAV/1001_IEO_ANG_{level}.wav" for level in ("HI", "LO", "MD", "XX")))
+    assert [clip.intensity for clip in read_clips("cremad", tmp_path)] == [1.0, 0.0, 0.5, None]
+    names = ("01-01", "02-01", "02-02", "05-02")
+    touch(tmp_path, *(f"Actor_01/03-01-{name}-01-01-01.wav" for name in names))
+    assert [clip.intensity for clip in read_clips("ravdess", tmp_path)] == [None, 0.0, 1.0, 1.0]
+
+
+def test_speakers_carry_what_the_corpus_says_of_them(tmp_path):
+    assert read_speakers("cremad", tmp_path) == {}
+    (tmp_path / "VideoDemographics.csv").write_text(
+        '"ActorID","Age","Sex","Race","Ethnicity"\n'
+        '1001,51,"Male","Caucasian","Not Hispanic"\n'
+        '1006,58,"Female","Unknown","Hispanic"\n'
+    )
+    assert read_speakers("cremad", tmp_path) == {
+        "cremad:1001": Speaker("male", 51, "Caucasian", "Not Hispanic"),
+        "cremad:1006": Speaker("female", 58, None, "Hispanic"),
+    }
+    (tmp_path / "VideoDemographics.csv").write_text("ActorID,Age,Sex,Race,Ethnicity\n1,old,x,,\n")
+    with pytest.raises(CorpusLayoutError, match="old"):
+        read_speakers("cremad", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("speaker", "expected"),
+    [
+        ("ravdess:01", Speaker("male")),
+        ("ravdess:24", Speaker("female")),
+        ("emodb:08", Speaker("female", 34)),
+        ("emodb:15", Speaker("male", 25)),
+        ("nemo:WR0", Speaker("male", 23)),
+        ("iemocap:Ses05F", Speaker("female")),
+    ],
+)
+def test_sex_and_age_of_a_speaker(speaker, expected, tmp_path):
+    name = speaker.partition(":")[0]
+    root = make(name, tmp_path, OFFICIAL[name][0])
+    assert read_speakers(name, root)[speaker] == expected
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_every_speaker_of_a_corpus_is_known(name, tmp_path):
+    if name == "cremad":
+        (tmp_path / "VideoDemographics.csv").write_text(
+            "ActorID,Age,Sex,Race,Ethnicity\n1001,51,Male,Asian,Hispanic\n1040,20,Male,,\n"
+        )
+    root = make(name, tmp_path, OFFICIAL[name][0])
+    known = read_speakers(name, root)
+    assert {clip.speaker for clip in read_clips(name, root)} <= set(known)
+    assert {row.sex for row in known.values()} <= {"female", "male"}
