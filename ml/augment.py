@@ -1,93 +1,121 @@
-"""What happens to a voice between mouth and file: ``(Waveform, rng) -> Waveform`` functions.
+"""What real recordings suffer, drawn at random: ``(Waveform, rng) -> Waveform`` functions.
 
 None of them changes the emotion; together they keep a network from learning a corpus's room,
-microphone or codec instead of the voice.
+microphone or codec instead of the voice. What each does exactly stands in `channels`, `rooms` and
+`lossy`; here are the probabilities and ranges.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import ast
+import functools
+import hashlib
+import inspect
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft, signal
+
+from ml import channels, lossy, rooms
 
 if TYPE_CHECKING:
     from ml.audio import Waveform
 
 
-def _with_samples(waveform: Waveform, samples: np.ndarray) -> Waveform:
-    peak = float(np.max(np.abs(samples), initial=0.0))
-    scaled = samples / peak if peak > 1.0 else samples
-    return replace(waveform, samples=scaled.astype(np.float32))
-
-
-def add_noise(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Add stationary noise with a spectrum of ``1/f**a``, a in 0 to 2, at 8 to 35 dB SNR."""
-    n = fft.next_fast_len(len(waveform.samples), real=True)
-    frequency = np.maximum(fft.rfftfreq(n), 1 / n)
-    spectrum = fft.rfft(rng.standard_normal(n)) / frequency ** (rng.uniform(0, 2) / 2)
-    noise = fft.irfft(spectrum, n)[: len(waveform.samples)]
-    power = np.mean(waveform.samples**2) / 10 ** (rng.uniform(8, 35) / 10)
-    noise *= np.sqrt(power / max(np.mean(noise**2), 1e-20))
-    return _with_samples(waveform, waveform.samples + noise)
-
-
 def change_speed(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Let it last 0.92 to 1.08 times as long; pitch and formants move along (Ko et al. 2015)."""
-    import soxr
-
-    rate = waveform.sample_rate_hz
-    stretched = soxr.resample(waveform.samples, rate, rate * rng.uniform(0.92, 1.08))
-    return _with_samples(waveform, stretched)
+    """Let it last 0.92 to 1.08 times as long; pitch and formants move along."""
+    return channels.stretch(waveform, rng.uniform(0.92, 1.08))
 
 
-def equalise(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Give it another microphone: a smooth random response of up to about 8 dB."""
-    n_bands = 6
-    gains_db = np.cumsum(rng.normal(0, 2.5, n_bands))
-    gains_db -= gains_db.mean()
-    edges = np.concatenate([[0], np.geomspace(100, waveform.sample_rate_hz / 2, n_bands - 1)])
-    response = signal.firwin2(
-        257, edges, 10 ** (gains_db / 20), fs=waveform.sample_rate_hz, antisymmetric=False
-    )
-    return _with_samples(waveform, signal.oaconvolve(waveform.samples, response, mode="same"))
-
-
-def limit_band(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Cut it to a narrower channel: high-pass at 50 to 300 Hz, low-pass at 3.2 to 7.5 kHz."""
-    band = (rng.uniform(50, 300), rng.uniform(3200, 7500))
-    sections = signal.butter(4, band, "bandpass", fs=waveform.sample_rate_hz, output="sos")
-    return _with_samples(waveform, signal.sosfilt(sections, waveform.samples))
+def change_pitch(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Move pitch and formants by up to 1.5 semitones; the tempo stays."""
+    return channels.shift_pitch(waveform, rng.uniform(-1.5, 1.5))
 
 
 def add_room(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Put it into a room: direct sound and exponentially decaying noise, T60 of 0.1 to 0.6 s."""
-    rate = waveform.sample_rate_hz
-    t60 = rng.uniform(0.1, 0.6)
-    time = np.arange(int(t60 * rate)) / rate
-    tail = rng.standard_normal(len(time)) * 10 ** (-3 * time / t60)
-    tail[: int(0.003 * rate)] = 0
-    direct_to_reverberant = 10 ** (rng.uniform(0, 15) / 10)
-    tail /= np.sqrt(np.sum(tail**2) * direct_to_reverberant)
-    tail[0] = 1.0
-    wet = signal.oaconvolve(waveform.samples, tail)[: len(waveform.samples)]
-    return _with_samples(waveform, wet)
+    """Put it into one of `rooms.N_ROOMS` rooms."""
+    room = rooms.training_room(int(rng.integers(rooms.N_ROOMS)))
+    return rooms.reverberate(waveform, room)
 
 
-def clip(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Overdrive it: the loudest 0.1 to 2 % of the samples are cut off."""
-    ceiling = np.quantile(np.abs(waveform.samples), 1 - rng.uniform(0.001, 0.02))
-    return _with_samples(waveform, np.clip(waveform.samples, -ceiling, ceiling))
+def add_noise(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Add stationary noise with a spectrum of ``1/f**a``, a in 0 to 2, at 3 to 35 dB SNR."""
+    noise = channels.coloured_noise(len(waveform.samples), rng.uniform(0, 2), rng)
+    return channels.mix(waveform, noise, rng.uniform(3, 35))
+
+
+def add_babble(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Let a crowd talk behind it at 5 to 25 dB SNR; its own copies are the crowd."""
+    crowd = channels.babble([waveform.samples], len(waveform.samples), rng)
+    return channels.mix(waveform, crowd, rng.uniform(5, 25))
+
+
+def add_hum(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Add mains hum of 50 or 60 Hz at 5 to 30 dB SNR."""
+    rate, mains = waveform.sample_rate_hz, float(rng.choice([50.0, 60.0]))
+    sound = channels.hum(len(waveform.samples), rate, mains, rng)
+    return channels.mix(waveform, sound, rng.uniform(5, 30))
+
+
+def add_clicks(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Let something knock or crackle 1 to 8 times a second at 10 to 30 dB SNR."""
+    n, rate = len(waveform.samples), waveform.sample_rate_hz
+    sound = channels.clicks(n, rate, rng.uniform(1, 8), rng)
+    return channels.mix(waveform, sound, rng.uniform(10, 30))
+
+
+def change_microphone(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Give it another microphone: smooth response of some 8 dB, tilt of 6 dB, low cut for half."""
+    gains_db = np.cumsum(rng.normal(0, 2.5, 6)) + np.linspace(-1, 1, 6) * rng.uniform(-6, 6)
+    shaped = channels.colour(waveform, gains_db - gains_db.mean())
+    low_cut_hz = rng.uniform(80, 200)
+    return channels.limit_band(shaped, low_cut_hz) if rng.random() < 0.5 else shaped
+
+
+def overdrive(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Cut off the loudest 0.1 to 3 % of the samples."""
+    return channels.clip_share(waveform, rng.uniform(0.001, 0.03))
+
+
+def compress(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Compress its dynamics 1.5 to 4 times above -30 to -10 dB, fast or as slow as a recorder's."""
+    threshold_db, ratio = rng.uniform(-30, -10), rng.uniform(1.5, 4)
+    attack_s, release_s = rng.uniform(0.005, 0.05), np.exp(rng.uniform(np.log(0.05), 0))
+    return channels.compress(waveform, threshold_db, ratio, attack_s, release_s)
+
+
+def limit_band(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Cut it to a narrower channel: from 50 to 300 Hz up to 2.8 to 7.5 kHz."""
+    return channels.limit_band(waveform, rng.uniform(50, 300), rng.uniform(2800, 7500))
+
+
+def encode(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Send it through a lossy codec at one of its bit rates."""
+    name = str(rng.choice(list(lossy.CODECS)))
+    bit_rates = lossy.CODECS[name].bit_rates or (0,)
+    return lossy.transcode(waveform, name, int(rng.choice(bit_rates)))
+
+
+def change_level(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Make it up to 20 dB quieter, or up to 12 dB louder as far as nothing is cut off."""
+    peak = max(float(np.max(np.abs(waveform.samples), initial=0.0)), 1e-4)
+    headroom_db = min(12.0, max(0.0, -20 * np.log10(peak)))
+    return channels.amplify(waveform, rng.uniform(-20, headroom_db))
 
 
 CHAIN = (
-    (change_speed, 0.7),
+    (change_speed, 0.6),
+    (change_pitch, 0.15),
     (add_room, 0.35),
-    (add_noise, 0.5),
-    (equalise, 0.6),
-    (clip, 0.08),
-    (limit_band, 0.3),
+    (add_noise, 0.45),
+    (add_babble, 0.08),
+    (add_hum, 0.06),
+    (add_clicks, 0.06),
+    (change_microphone, 0.6),
+    (overdrive, 0.08),
+    (compress, 0.15),
+    (limit_band, 0.25),
+    (encode, 0.3),
+    (change_level, 0.5),
 )
 """In the order in which sound meets them, each with its probability."""
 
@@ -98,3 +126,31 @@ def run_chain(waveform: Waveform, rng: np.random.Generator) -> Waveform:
         if rng.random() < probability:
             waveform = step(waveform, rng)
     return waveform
+
+
+@functools.cache
+def chain_version() -> str:
+    """Name the chain as it is now, 12 hexadecimal digits: other numbers or code, another name.
+
+    Comments and docstrings do not count, so that a better word throws no cached features away.
+    """
+    modules = (inspect.getmodule(chain_version), channels, lossy, rooms)
+    code = "".join(_code(inspect.getsource(module)) for module in modules if module)
+    return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+
+def _code(source: str) -> str:
+    """Write out what a file does, without its words for people."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            node.body = [part for part in node.body if not _is_text(part)]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -17,7 +17,10 @@ ASKED_FOR = (
     *("azure-storage-blob", "python-dotenv", "pytest"),
 )
 # Loaded by these files alone, and only when training, evaluating or drawing.
-TRAINING_FILES = ("models.py", "train.py", "evaluate.py", "export.py", "figures.py", "metrics.py")
+TRAINING_FILES = (
+    *("models.py", "train.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
+    *("lossy.py", "rooms.py"),
+)
 
 
 def normalised(name: str) -> str:
