@@ -236,6 +236,9 @@ def test_models_are_listed_as_their_bundles_say(client):
         assert model["sha256"] == bundle.sha256
         assert model["metrics"] == bundle.card["metrics"]
         assert model["licence"] and model["size_bytes"] > 0
+        assert model["title"] and model["rule"] == bundle.rule
+        assert model["commercial_use"] == ("NC" not in model["licence"])
+        assert client.get(model["page"]).status_code == 200
 
 
 def test_health(client):

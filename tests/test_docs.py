@@ -140,7 +140,7 @@ def test_local_links_of_the_documents_lead_somewhere():
             assert (ROOT / target).exists(), f"{document.name}: {target}"
 
 
-def test_the_change_log_begins_with_this_version():
+def test_the_newest_version_in_the_change_log_is_this_one():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
+    newest = re.search(r"^## (\d\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1]
     assert newest == version

@@ -19,6 +19,9 @@ from webapp.settings import Settings
 pages = importlib.import_module("webapp.pages")
 
 
+MODELS = [f"/models/{name}" for name in ml.bundle_names()]
+
+
 @pytest.fixture(scope="module")
 def app():
     return create_app(Settings(storage="memory", retention_days=7, max_upload_mb=5))
@@ -231,7 +234,9 @@ class Links(HTMLParser):
             self.refused.append(self.get_starttag_text())
 
 
-@pytest.mark.parametrize("path", ["/", "/about", "/privacy", "/nowhere", "result"])
+@pytest.mark.parametrize(
+    "path", ["/", "/about", "/privacy", "/models", "/models/none", *MODELS, "/nowhere", "result"]
+)
 def test_no_dead_links_nothing_foreign_nothing_inline(client, address, path):
     links = Links()
     links.feed(client.get(address if path == "result" else path).text)

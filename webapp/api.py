@@ -8,9 +8,16 @@ from flask import Blueprint, Response, current_app, jsonify, request, session, u
 from werkzeug.exceptions import NotFound
 
 import ml
+from webapp import cards
 from webapp.analysis import Analyser, Analysis, display_name, saved_upload
 
 api = Blueprint("api", __name__)
+
+CARD_KEYS = (
+    *("title", "description", "licence", "parameters", "size_bytes", "created", "speed"),
+    *("metrics", "left_out", "corpora"),
+)
+"""What `GET /api/v1/models` gives of a bundle's card; null where the card lacks it."""
 
 
 @api.post("/predict")
@@ -85,15 +92,8 @@ def download(id: str, format: str) -> Response:
 @api.get("/api/v1/models")
 def models() -> Response:
     """List the trained models with their labels, sizes, metrics and licences."""
-    shown = ("licence", "parameters", "size_bytes", "created", "metrics", "corpora")
     bundles = [ml.read_bundle(name) for name in ml.bundle_names()]
-    return jsonify(
-        default=_analyser().default_model,
-        models=[
-            {**asdict(bundle.info), **{key: bundle.card.get(key) for key in shown}}
-            for bundle in bundles
-        ],
-    )
+    return jsonify(default=_analyser().default_model, models=[_model_body(one) for one in bundles])
 
 
 @api.get("/health")
@@ -107,6 +107,16 @@ def health() -> tuple[Response, int]:
         current_app.logger.exception("Not ready")
         return jsonify(status="unavailable", reason=f"{type(error).__name__}, see the log"), 503
     return jsonify(status="ok", model=model["name"], version=model["version"]), 200
+
+
+def _model_body(bundle: ml.Bundle) -> dict[str, Any]:
+    return {
+        **asdict(bundle.info),
+        "rule": bundle.rule,
+        **{key: bundle.card.get(key) for key in CARD_KEYS},
+        "commercial_use": cards.commercial_use(bundle.card),
+        "page": url_for("pages.model", name=bundle.name),
+    }
 
 
 def _body(analysis: Analysis) -> dict[str, Any]:

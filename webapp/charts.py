@@ -44,6 +44,23 @@ def bar(label: str, probability: float) -> Markup:
     ).format(label, f"{width:.1f}")
 
 
+def scale(value: float) -> Markup:
+    """Draw where a value lies between two ends; the words beside it are the caller's.
+
+    Parameters
+    ----------
+    value : float
+        0 at the left end, 1 at the right; values outside are cut.
+    """
+    place = 100 * min(max(value, 0.0), 1.0)
+    return Markup(
+        '<svg class="scale" width="100%" height="16" aria-hidden="true" focusable="false">'
+        '<line class="track" x1="0" x2="100%" y1="8" y2="8"/>'
+        '<line class="middle" x1="50%" x2="50%" y1="4" y2="12"/>'
+        '<circle class="mark" cx="{}%" cy="8" r="7"/></svg>'
+    ).format(f"{place:.1f}")
+
+
 def spans(segments: Sequence[Mapping]) -> list[tuple[float, float]]:
     """Cut overlapping windows to spans that touch, each boundary half-way between two centres.
 

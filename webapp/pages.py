@@ -22,25 +22,39 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import charts, words
+from webapp import cards, charts, words
 from webapp.analysis import Analyser, Analysis, Sample, owner_of, samples, saved_upload
+from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import Settings
 
 pages = Blueprint("pages", __name__)
 
 for _filter in (
+    cards.commercial_use,
+    cards.corpus_title,
+    cards.emotions,
+    cards.in_short,
+    cards.licence,
+    cards.megabytes,
+    cards.or_unmeasured,
+    cards.parameters,
+    cards.speed,
+    cards.summary,
     words.adjective,
     words.certainty,
     words.day,
     words.duration,
     words.face,
     words.heading,
+    words.intensity,
     words.moment,
     words.percent,
     words.quality_rows,
     words.ranking,
+    words.reason,
     words.segment_words,
     words.timeline_summary,
+    words.vote,
 ):
     pages.add_app_template_filter(_filter)
 
@@ -120,6 +134,26 @@ def about() -> str:
     )
 
 
+@pages.get("/models")
+def models() -> str:
+    """Set all models side by side."""
+    return _models()
+
+
+@pages.get("/models/<name>")
+def model(name: str) -> str | tuple[str, int]:
+    """Show a model's card as a page; where there is none, those that exist."""
+    if name not in ml.bundle_names():
+        return _models(unknown=name), 404
+    bundle = ml.read_bundle(name)
+    return render_template(
+        "model.html",
+        bundle=bundle,
+        sections=sections(bundle.card),
+        reproduction=reproduction(bundle.card),
+    )
+
+
 @pages.get("/privacy")
 def privacy() -> str:
     """Say what is kept, where, how long and by whom."""
@@ -142,6 +176,8 @@ def _home(**message: object) -> str:
     return render_template(
         "home.html",
         label_count=words.number(len(_bundle().labels)),
+        models=_bundles(),
+        default_model=_analyser().default_model,
         samples=samples(),
         max_mb=settings.max_upload_mb,
         max_seconds=settings.max_seconds,
@@ -150,8 +186,21 @@ def _home(**message: object) -> str:
     )
 
 
+def _models(unknown: str | None = None) -> str:
+    bundles = _bundles()
+    return render_template(
+        "models.html",
+        bundles=bundles,
+        comparisons=comparisons([bundle.card for bundle in bundles]),
+        default=_analyser().default_model,
+        unknown=unknown,
+    )
+
+
 def _result(analysis: Analysis, audio_src: str | None) -> str:
-    bundle = ml.read_bundle(analysis.prediction["model"]["name"])
+    model = analysis.prediction["model"]
+    bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
+    same = bundle and bundle.sha256 == model["sha256"]
     return render_template(
         "result.html",
         analysis=analysis,
@@ -160,8 +209,10 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         audio_src=audio_src,
         advice=words.ADVICE,
         bar=charts.bar,
+        bundle=bundle,
+        scale=charts.scale,
         timeline=charts.timeline,
-        track_record=words.track_record(bundle.card),
+        track_record=words.track_record(bundle.card) if bundle and same else "",
     )
 
 
@@ -179,7 +230,13 @@ def _inline(wav: bytes | None) -> str | None:
 
 
 def _bundle() -> ml.Bundle:
-    return ml.read_bundle(_settings().model or ml.DEFAULT_MODEL)
+    return ml.read_bundle(_analyser().default_model)
+
+
+def _bundles() -> list[ml.Bundle]:
+    """Read every bundle's description, the one that answers by default first."""
+    names = sorted(ml.bundle_names(), key=lambda name: name != _analyser().default_model)
+    return [ml.read_bundle(name) for name in names]
 
 
 def _analyser() -> Analyser:

@@ -1,6 +1,6 @@
 """What pages say about a prediction: pure functions from its JSON object to plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -36,6 +36,12 @@ def adjective(label: str) -> str:
     return ADJECTIVES.get(label, label)
 
 
+def listed(names: Iterable[str]) -> str:
+    """Join names as a sentence does: "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def percent(share: float) -> str:
     """Round a share to whole percent; the ends say "under 1" and "over 99"."""
     if 0 < share < 0.01:
@@ -65,16 +71,56 @@ def heading(prediction: Mapping) -> str:
     if prediction["outcome"] == "emotion":
         return f"Sounds {adjective(prediction['label'])}"
     if prediction["outcome"] == "uncertain":
-        first_two = [adjective(label) for label, _ in ranking(prediction)[:2]]
-        return f"Not sure: between {' and '.join(first_two)}" if first_two else "Not sure"
+        names = [adjective(label) for label in _candidates(prediction)]
+        return f"Not sure: between {listed(names)}" if names else "Not sure"
     return HEADINGS[prediction["outcome"]]
 
 
+def _candidates(prediction: Mapping) -> list[str]:
+    """Name what an unsure answer hesitates between; kept answers of old name the first two."""
+    named = prediction["reason_params"].get("candidates")
+    return named.split(", ") if named else [label for label, _ in ranking(prediction)[:2]]
+
+
 def certainty(prediction: Mapping) -> str:
-    """Say how sure an answer is, and what came next."""
-    (_, first), (runner_up, second) = ranking(prediction)[:2]
+    """Say how sure an answer is, and what came next; a vote may have chosen another than led."""
+    first = prediction["confidence"]
+    others = [
+        (label, share) for label, share in ranking(prediction) if label != prediction["label"]
+    ]
+    other, second = others[0]
     word = _step(first, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
-    return f"{word}: {percent(first)}. Next comes {adjective(runner_up)} with {percent(second)}."
+    place = "Next comes" if second <= first else "Over the whole clip, likelier is"
+    return f"{word}: {percent(first)}. {place} {adjective(other)} with {percent(second)}."
+
+
+def vote(prediction: Mapping) -> str:
+    """Say how many windows bear the answer; empty where only one could vote."""
+    scored = sum(bool(segment["probabilities"]) for segment in prediction["segments"])
+    if scored < 2:
+        return ""
+    bearing = round(scored * prediction["vote"]["dominance"])
+    return f"{bearing} of {scored} windows sound {adjective(prediction['vote']['label'])}."
+
+
+def reason(prediction: Mapping) -> str:
+    """Say what was measured where no emotion is named."""
+    measured = prediction["reason_params"]
+    if prediction["outcome"] != "uncertain" or not measured:
+        return prediction["reason"]
+    return (
+        f"The likeliest, {adjective(measured['label'])}, reaches "
+        f"{percent(measured['probability'])}; answers under {percent(measured['threshold'])} "
+        "are held back."
+    )
+
+
+def intensity(prediction: Mapping) -> str:
+    """Say how strong an emotion sounds; empty where that is not known."""
+    value = prediction.get("intensity")
+    if value is None or prediction["outcome"] != "emotion":
+        return ""
+    return _step(value, (2 / 3, "strong"), (1 / 3, "moderate")) or "calm"
 
 
 def face(prediction: Mapping) -> str:

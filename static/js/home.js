@@ -33,6 +33,7 @@ function sendForm({ file, sample }, what) {
   const body = new FormData();
   body.set("csrf_token", form.elements.csrf_token.value);
   body.set("keep", form.elements.keep.checked ? "0" : "1");
+  if (form.elements.model) body.set("model", form.elements.model.value);
   if (sample) body.set("sample", sample);
   if (file) body.set("file", file, file.name);
   send(form, body, what);

@@ -12,7 +12,7 @@ export function send(form, body, what) {
     part("progress").setAttribute("aria-label", title);
   };
   const busy = (on) => {
-    for (const child of form.querySelectorAll(".ways, .keep")) child.hidden = on;
+    for (const child of form.querySelectorAll(".ways, .keep, .more")) child.hidden = on;
     part("sending").hidden = !on;
   };
   const analysing = () => {

@@ -1,0 +1,88 @@
+"""What pages say about a trained model in a few words: pure functions from its card.
+
+A card is the whole of a bundle's ``bundle.json``.
+"""
+
+from collections.abc import Mapping
+
+import ml
+from webapp import words
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+OPEN_LICENCES = ("Apache", "BSD", "CC BY ", "CC BY-SA", "CC0", "MIT", "ODbL", "Public domain")
+"""How licences begin that allow commercial use; every other one is taken not to."""
+
+
+def corpus_title(name: str) -> str:
+    """Name a corpus as people do."""
+    return ml.CORPORA[name].title if name in ml.CORPORA else name
+
+
+def summary(card: Mapping) -> str:
+    """Say in a sentence or two what a model is and what it learned from."""
+    described = card.get("description", card["title"]).rstrip(".")
+    learned = words.listed(corpus["title"] for corpus in card["corpora"])
+    count = words.number(len(card["labels"]))
+    return f"{described}. It tells {count} emotions apart and learned from {learned}."
+
+
+def in_short(card: Mapping) -> str:
+    """Say in a line what a model is, for a choice among several."""
+    limits = "" if commercial_use(card) else "; not for commercial use"
+    return f"{card['title']}: {emotions(card)}{limits}"
+
+
+def emotions(card: Mapping) -> str:
+    """List what a model tells apart."""
+    return ", ".join(words.adjective(label) for label in card["labels"])
+
+
+def megabytes(card: Mapping) -> str:
+    """Write the size of the network that serves."""
+    return f"{card['size_bytes'] / 1e6:.1f}{NBSP}MB"
+
+
+def parameters(card: Mapping) -> str:
+    """Write how many numbers were learned."""
+    thousands = card["parameters"] / 1000
+    if thousands < 1000:
+        return f"{thousands:.0f}{NBSP}thousand"
+    return f"{thousands / 1000:.1f}{NBSP}million"
+
+
+def licence(card: Mapping) -> str:
+    """Name the licence of the weights, without where it comes from."""
+    return card["licence"].partition(" (")[0]
+
+
+def commercial_use(card: Mapping) -> bool:
+    """Tell whether the weights may be used commercially: all licences behind them allow it."""
+    named = [card["licence"], *(corpus["licence"] for corpus in card["corpora"])]
+    return all(one.startswith(OPEN_LICENCES) for one in named)
+
+
+def with_interval(measures: Mapping, name: str) -> str:
+    """Write a share with its 95 % interval, in whole percent."""
+    share = words.percent(measures[name])
+    if f"{name}_interval" not in measures:
+        return share
+    low, high = (round(100 * edge) for edge in measures[f"{name}_interval"])
+    return f"{share} ({low}{NBSP}to{NBSP}{high})"
+
+
+def or_unmeasured(share: float | None) -> str:
+    """Write a share, or that there is none."""
+    return "not measured" if share is None else words.percent(share)
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in whole points, without its sign."""
+    rounded = abs(round(100 * difference))
+    return f"{rounded}{NBSP}{'point' if rounded == 1 else 'points'}"
+
+
+def speed(card: Mapping) -> str:
+    """Write what one window costs on one core; empty where it was not measured."""
+    took = card.get("milliseconds")
+    return f"{took:.0f}{NBSP}ms for a window, on one core" if took else ""
