@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
+from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle, update_card
 from ml.config import TrainConfig
-from ml.corpora import CORPORA, read_clips
+from ml.corpora import CORPORA, read_clips, read_speakers
 from ml.dataset import Split, split_by_speaker
 from ml.errors import SerError
 from ml.formats import FORMATS
@@ -245,8 +245,10 @@ def _add_evaluate(commands: Commands) -> None:
     parser = commands.add_parser(
         "evaluate",
         help="measure a trained model on speakers that it never heard",
-        description="Writes confusion matrices, report, metrics, curves, a reliability diagram "
-        "and a model card. With --all, sets the numbers of all bundles side by side.",
+        description="Writes confusion matrices, report, metrics, and diagrams of reliability, of "
+        "risk and coverage, and of the training. With --write, the results go into the model's "
+        "bundle.json too; with --all, what all bundles say is set side by side, and with --output "
+        "written as docs/models.md and MODEL_CARD.md in that folder.",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="(%(default)s)")
     _add_corpus_option(parser, required=False)
@@ -254,24 +256,80 @@ def _add_evaluate(commands: Commands) -> None:
     parser.add_argument(
         "--speakers", choices=("test", "validation"), default="test", help="(%(default)s)"
     )
+    parser.add_argument(
+        "--write", action="store_true", help="keep results and speed in the model's bundle.json"
+    )
+    parser.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="first fit temperature and threshold on validation speakers, and keep them",
+    )
+    parser.add_argument(
+        "--left-out",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="models trained alike, each without a corpus: --calibrate hears that corpus through "
+        "them, --write takes their results on it over",
+    )
+    parser.add_argument(
+        "--matrix", nargs="+", metavar="NAME", help="set models against corpora by their numbers"
+    )
     parser.add_argument("--all", action="store_true", help="compare all bundles by their numbers")
     parser.set_defaults(run=partial(_run_evaluate, parser))
 
 
 def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    if args.all:
-        from ml.evaluate import compare
-
-        print(compare([read_bundle(name) for name in bundle_names()]), end="")
-        return 0
+    if args.all or args.matrix:
+        return _run_comparison(args)
     if not (args.corpus and args.output):
-        parser.error("give --corpus NAME=PATH and --output DIR, or --all")
-    from ml.evaluate import evaluate_bundle
+        parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
+    if args.write and args.speakers != "test":
+        parser.error("--write keeps results of test speakers only")
+    from ml import evaluate
 
+    bundle = _bundle(args.model)
+    left_out = [_bundle(name) for name in args.left_out]
+    if args.calibrate:
+        bundle = _calibrated(bundle, left_out, args)
     clips = getattr(_split(args), args.speakers)
-    evaluate_bundle(_bundle(args.model), clips, args.output, report=_report)
+    speakers = {
+        key: one for name, path in args.corpus for key, one in read_speakers(name, path).items()
+    }
+    found = evaluate.evaluate_bundle(bundle, clips, args.output, report=_report, speakers=speakers)
+    if args.write:
+        _keep(bundle, found | evaluate.left_out_results(left_out))
     print((args.output / "report.txt").read_text(), end="")
     return 0
+
+
+def _run_comparison(args: argparse.Namespace) -> int:
+    from ml import card, evaluate
+
+    if args.matrix:
+        print(evaluate.as_matrix([_bundle(name) for name in args.matrix]), end="")
+        return 0
+    bundles = [read_bundle(name) for name in bundle_names()]
+    print("\n".join(card.models_table(one.card for one in bundles)))
+    if args.output:
+        (args.output / "docs").mkdir(parents=True, exist_ok=True)
+        (args.output / "docs" / "models.md").write_text(card.models_document(bundles))
+        (args.output / "MODEL_CARD.md").write_text(card.model_card(bundles))
+    return 0
+
+
+def _calibrated(bundle: Bundle, left_out: list[Bundle], args: argparse.Namespace) -> Bundle:
+    from ml.calibrating import calibrate_bundle
+
+    clips = _split(args).validation
+    return calibrate_bundle(bundle, clips, left_out, report=_report)
+
+
+def _keep(bundle: Bundle, results: dict) -> None:
+    from ml.evaluate import merge_results
+    from ml.speed import measure_speed
+
+    update_card(merge_results(bundle, results), speed=measure_speed(bundle))
 
 
 def _bundle(name: str) -> Bundle:

@@ -176,6 +176,15 @@ def write_bundle(folder: Path, card: dict[str, Any], litert: bytes) -> Bundle:
         "sha256": hashlib.sha256(litert).hexdigest(),
         "size_bytes": len(litert),
     }
-    text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+    return _describe(folder, described)
+
+
+def update_card(bundle: Bundle, **changes: Any) -> Bundle:
+    """Change what ``bundle.json`` says, key by key; the network stays as it is."""
+    return _describe(bundle.path, bundle.card | changes)
+
+
+def _describe(folder: Path, card: dict[str, Any]) -> Bundle:
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     (folder / "bundle.json").write_text(text, encoding="utf-8")
     return read_bundle(folder)

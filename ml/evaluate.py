@@ -1,111 +1,28 @@
-"""A bundle against clips of speakers that it never heard: numbers, pictures, report, card."""
+"""A bundle against clips of speakers that it never heard: numbers, pictures, report."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ml.bundle import Bundle, read_bundle
-from ml.calibration import Calibration, fit_calibration
-from ml.corpora import CORPORA, Clip
-from ml.errors import SpeakerOverlapError
-from ml.labels import LABELS
-from ml.metrics import measure
-from ml.predict import Recognizer
-from ml.processes import worker_pool
+from ml.abstention import points, risk_coverage
+from ml.agreement import intensity_correlation, vote_agreement
+from ml.bundle import Bundle, update_card
+from ml.calibration import expected_calibration_error
+from ml.corpora import CORPORA, Clip, Speaker
+from ml.groups import group_gaps, group_results
+from ml.labels import LABEL_SETS
+from ml.metrics import accuracies, best_labels, measure
+from ml.scoring import Report, Scored, check_unheard, common_labels, score_clips
 
-Report = Callable[[str], None]
+SIX = LABEL_SETS["6"]
 
-
-@dataclass(frozen=True)
-class Scored:
-    """Clips and what a bundle says of them.
-
-    Attributes
-    ----------
-    probabilities : numpy.ndarray, shape (clips, 8)
-        Over `LABELS`; a row of zeros where the clip was not scored.
-    outcomes : tuple of str
-    """
-
-    clips: tuple[Clip, ...]
-    probabilities: np.ndarray
-    outcomes: tuple[str, ...]
-
-    @property
-    def truth(self) -> np.ndarray:
-        """Index of each clip's label in `LABELS`, shape (clips,)."""
-        return np.array([LABELS.index(clip.label) for clip in self.clips])
-
-
-@functools.lru_cache(maxsize=2)
-def _recognizer(folder: Path) -> Recognizer:
-    return Recognizer(read_bundle(folder))
-
-
-def _score(folder: Path, path: Path) -> tuple[str, list[float]]:
-    prediction = _recognizer(folder).recognize(path)
-    found = prediction.probabilities
-    return prediction.outcome, [found.get(label, 0.0) for label in LABELS]
-
-
-def score_clips(
-    bundle: Bundle, clips: Sequence[Clip], jobs: int = 2, report: Report = lambda line: None
-) -> Scored:
-    """Have every clip recognised the way visitors' recordings are."""
-    rows = []
-    with worker_pool(jobs) as pool:
-        paths = [clip.path for clip in clips]
-        found = pool.map(_score, [bundle.path] * len(clips), paths, chunksize=8)
-        for number, row in enumerate(found, 1):
-            rows.append(row)
-            if number % 200 == 0 or number == len(clips):
-                report(f"scored {number} of {len(clips)} clips")
-    outcomes, probabilities = zip(*rows, strict=True)
-    return Scored(tuple(clips), np.array(probabilities), outcomes)
-
-
-def calibrate_on(scored: Scored) -> Calibration:
-    """Fit temperature and threshold to clips that were scored uncalibrated."""
-    known = scored.probabilities.any(axis=1)
-    log_probabilities = np.log(np.maximum(scored.probabilities[known], 1e-12))
-    return fit_calibration(log_probabilities, scored.truth[known])
-
-
-def check_unheard(bundle: Bundle, clips: Iterable[Clip]) -> None:
-    """Make sure that no clip is by a speaker that the bundle was trained on.
-
-    Raises
-    ------
-    SpeakerOverlapError
-        Naming the speakers.
-    """
-    heard = {clip.speaker for clip in clips} & set(bundle.card["training"]["speakers"])
-    if heard:
-        raise SpeakerOverlapError(
-            speakers=", ".join(sorted(heard)), first="training", second="evaluation"
-        )
-
-
-def measure_by_corpus(scored: Scored, bundle: Bundle) -> dict[str, dict[str, Any]]:
-    """Measure each corpus among the labels that it shares with the bundle."""
-    truth = np.array([clip.label for clip in scored.clips])
-    speakers = np.array([clip.speaker for clip in scored.clips])
-    corpora = np.array([clip.corpus for clip in scored.clips])
-    results = {}
-    for name in dict.fromkeys(corpora.tolist()):
-        allowed = [label for label in CORPORA[name].labels if label in bundle.labels]
-        rows = (corpora == name) & np.isin(truth, allowed)
-        answered = [outcome == "emotion" for outcome in np.array(scored.outcomes)[rows]]
-        results[name] = measure(scored.probabilities[rows], truth[rows], speakers[rows], allowed)
-        results[name]["given_an_emotion"] = float(np.mean(answered))
-    return results
+Results = dict[str, dict[str, Any]]
+"""Keys of ``bundle.json``; under each, what was measured on each corpus."""
 
 
 def evaluate_bundle(
@@ -114,7 +31,8 @@ def evaluate_bundle(
     output: Path,
     jobs: int = 2,
     report: Report = lambda line: None,
-) -> dict[str, dict[str, Any]]:
+    speakers: Mapping[str, Speaker] | None = None,
+) -> Results:
     """Score clips and write what came of it.
 
     Parameters
@@ -123,118 +41,247 @@ def evaluate_bundle(
     clips : sequence of Clip
         By speakers that the bundle was not trained on.
     output : Path
-        Gets ``metrics.json``, ``report.txt``, ``card.md``, ``confusion-<corpus>.png``,
-        ``reliability.png`` and ``curves.png``.
+        Gets ``metrics.json``, ``report.txt``, ``confusion-<corpus>.png``, ``reliability.png``,
+        ``risk-coverage.png`` and ``curves.png``.
+    speakers : mapping of str to Speaker, optional
+        Who speaks; results by sex, age and race are made for corpora that say it.
 
     Returns
     -------
     dict
-        The measures of each corpus.
+        As `measure_all`.
 
     Raises
     ------
     SpeakerOverlapError
         If training has heard one of the speakers.
     """
-    from ml import figures
-
     check_unheard(bundle, clips)
     scored = score_clips(bundle, clips, jobs, report)
-    results = measure_by_corpus(scored, bundle)
+    results = measure_all(scored, bundle, speakers or {})
     output.mkdir(parents=True, exist_ok=True)
     (output / "metrics.json").write_text(json.dumps(results, indent=2) + "\n")
     (output / "report.txt").write_text(as_text(bundle, results))
-    (output / "card.md").write_text(as_card(bundle, results))
-    for name, result in results.items():
-        title = f"{bundle.name} on {CORPORA[name].title}, unseen speakers"
-        figures.draw_confusion(result, title, output / f"confusion-{name}.png")
-    figures.draw_reliability(scored.probabilities, scored.truth, output / "reliability.png")
-    figures.draw_curves(bundle.card["training"]["history"], output / "curves.png")
+    _draw(bundle, scored, results, output)
     return results
 
 
-def as_text(bundle: Bundle, results: dict[str, dict[str, Any]]) -> str:
+def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker]) -> Results:
+    """Measure each corpus among the labels that it has in common with the bundle.
+
+    Returns
+    -------
+    dict
+        ``metrics`` of the corpora that the bundle was trained on (other speakers of them),
+        ``left_out`` of those it was not; ``risk_coverage``, ``groups``, ``gaps``, ``votes`` and
+        ``intensity`` of the first. What a corpus does not tell has no entry.
+    """
+    trained_on = [row["name"] for row in bundle.card["corpora"]]
+    results: Results = {}
+    for name in dict.fromkeys(scored.corpora.tolist()):
+        allowed = common_labels(bundle, name)
+        part = scored.of((scored.corpora == name) & np.isin(scored.truth, allowed))
+        found = measure_corpus(part, allowed)
+        held_back = abstention(part)
+        if name not in trained_on:
+            found |= {"trained_on": trained_on, "risk_coverage": held_back}
+            results.setdefault("left_out", {})[name] = found
+            continue
+        groups = group_results(part, speakers)
+        everything = {
+            "metrics": found,
+            "risk_coverage": held_back,
+            "groups": groups,
+            "gaps": group_gaps(part, speakers, groups),
+            "votes": vote_agreement(part, allowed),
+            "intensity": intensity_correlation(part),
+        }
+        for key, value in everything.items():
+            if value:
+                results.setdefault(key, {})[name] = value
+    return results
+
+
+def measure_corpus(part: Scored, allowed: Sequence[str]) -> dict[str, Any]:
+    """Measure the clips of one corpus.
+
+    Returns
+    -------
+    dict
+        What `ml.metrics.measure` says among `allowed`; ``wa_of_eight`` and ``ece_of_eight`` for
+        the choice among all labels of the bundle, as a visitor gets it; ``given_an_emotion``: the
+        share that got an answer; ``six``: WA and UA among the six common emotions, where the
+        corpus has more than these.
+    """
+    found = measure(part.probabilities, part.truth, part.speakers, allowed, part.choices)
+    right = part.answers == part.truth
+    known = part.known
+    found["wa_of_eight"] = float(np.mean(right))
+    found["ece_of_eight"] = (
+        expected_calibration_error(part.answer_confidence[known], right[known])
+        if known.any()
+        else None
+    )
+    found["given_an_emotion"] = float(np.mean(_answered(part)))
+    if set(SIX) < set(allowed):
+        six = part.of(np.isin(part.truth, SIX))
+        found["six"] = accuracies(six.truth, best_labels(six.probabilities, SIX))
+    return found
+
+
+def abstention(part: Scored) -> dict[str, Any]:
+    """Say what holding answers back buys, for the clips of one corpus as a visitor's.
+
+    Returns
+    -------
+    dict
+        ``answered``: share of the clips that got an answer; ``right``: share of these that are
+        right, the choice being among all labels of the bundle; ``points``: coverage and risk of
+        all clips that were scored, and ``aurc``, the area under them.
+    """
+    right = part.answers == part.truth
+    answered, known = _answered(part), part.known
+    found: dict[str, Any] = {
+        "answered": float(answered.mean()),
+        "right": float(right[answered].mean()) if answered.any() else None,
+    }
+    if known.any():
+        curve = risk_coverage(part.answer_confidence[known], right[known])
+        found |= {"aurc": curve.area, "points": points(curve)}
+    return found
+
+
+def _answered(part: Scored) -> np.ndarray:
+    return np.array([outcome == "emotion" for outcome in part.outcomes])
+
+
+def merge_results(bundle: Bundle, results: Results) -> Bundle:
+    """Write results into ``bundle.json`` beside those of other corpora that stand there."""
+    known = bundle.card
+    return update_card(bundle, **{key: known.get(key, {}) | results[key] for key in results})
+
+
+def left_out_results(bundles: Sequence[Bundle]) -> Results:
+    """Collect from bundles that were each trained without a corpus what they reach on it."""
+    found: dict[str, Any] = {}
+    for bundle in bundles:
+        found |= bundle.card.get("left_out", {})
+    return {"left_out": found} if found else {}
+
+
+def _draw(bundle: Bundle, scored: Scored, results: Results, output: Path) -> None:
+    from ml import figures
+
+    for name, result in measured(results).items():
+        title = f"{bundle.name} on {CORPORA[name].title}, unseen speakers"
+        figures.draw_confusion(result, title, output / f"confusion-{name}.png")
+    known = scored.of(scored.known)
+    if known.clips:
+        right = known.answers == known.truth
+        figures.draw_reliability(known.answer_confidence, right, output / "reliability.png")
+    figures.draw_risk_coverage(held_back(results), output / "risk-coverage.png")
+    figures.draw_curves(bundle.card["training"]["history"], output / "curves.png")
+
+
+def measured(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Measures of all corpora, those trained on and those left out."""
+    return {**results.get("metrics", {}), **results.get("left_out", {})}
+
+
+def held_back(results: Mapping[str, Any]) -> dict[str, Any]:
+    """What `abstention` says of all corpora, those trained on and those left out."""
+    outside = results.get("left_out", {}).items()
+    return {
+        **results.get("risk_coverage", {}),
+        **{name: found["risk_coverage"] for name, found in outside if "risk_coverage" in found},
+    }
+
+
+def as_text(bundle: Bundle, results: Results) -> str:
     """Lay the measures out for a terminal."""
+    rows = measured(results)
     lines = [
         f"{bundle.name} {bundle.version}  sha256 {bundle.sha256[:12]}",
         "speakers unseen in training; 95 % intervals over speakers in brackets",
         "",
         f"{'corpus':10}{'classes':>8}{'clips':>7}{'speakers':>9}"
-        f"{'WA':>8}{'':17}{'UA':>8}{'':17}{'F1':>7}{'ECE':>7}{'no answer':>11}",
+        f"{'WA':>8}{'':17}{'UA':>8}{'':17}{'F1':>7}{'ECE':>7}{'Brier':>7}{'no answer':>11}",
     ]
-    for name, row in results.items():
+    for name, row in rows.items():
         wa_low, wa_high = row["wa_interval"]
         ua_low, ua_high = row["ua_interval"]
         lines.append(
             f"{name:10}{len(row['labels']):8}{row['clips']:7}{row['speakers']:9}"
             f"{row['wa']:8.1%} [{wa_low:6.1%}, {wa_high:6.1%}]"
             f"{row['ua']:8.1%} [{ua_low:6.1%}, {ua_high:6.1%}]"
-            f"{row['macro_f1']:7.3f}{row['ece']:7.3f}{row['unanswered']:11}"
+            f"{row['macro_f1']:7.3f}{_number(row['ece'])}{_number(row['brier'])}"
+            f"{row['unanswered']:11}"
         )
-    for name, row in results.items():
-        lines += ["", f"{name}: recall, precision, F1 of each emotion"]
+    for name, row in rows.items():
+        note = (
+            ", a corpus that training did not have" if name in results.get("left_out", {}) else ""
+        )
+        lines += ["", f"{name}{note}: recall, precision, F1 of each emotion"]
         for label, value in row["per_class"].items():
             lines.append(
                 f"  {label:10}{value['recall']:8.1%}{value['precision']:8.1%}"
                 f"{value['f1']:7.3f}  ({value['clips']} clips)"
             )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_other_measures(results)]) + "\n"
 
 
-def as_card(bundle: Bundle, results: dict[str, dict[str, Any]]) -> str:
-    """Write a model card in Markdown from the bundle and its measures."""
-    corpora = bundle.card["corpora"]
-    rows = [
-        f"| {CORPORA[name].title} | {len(row['labels'])} | {row['speakers']} | {row['clips']} "
-        f"| {row['wa']:.1%} | {row['ua']:.1%} | {row['macro_f1']:.3f} | {row['ece']:.3f} |"
-        for name, row in results.items()
+def _number(value: float | None) -> str:
+    return f"{'-':>7}" if value is None else f"{value:7.3f}"
+
+
+def _other_measures(results: Results) -> list[str]:
+    lines = [""]
+    for name, found in held_back(results).items():
+        right = "-" if found["right"] is None else f"{found['right']:.1%}"
+        lines.append(f"{name}: answers {found['answered']:.1%} of clips, {right} of these right")
+    for name, found in results.get("votes", {}).items():
+        lines.append(
+            f"{name}: the listeners' favourite is named by the model in "
+            f"{found['model_favourite']:.1%} of clips, by one listener in "
+            f"{found['listener_favourite']:.1%}, by the acted label in "
+            f"{found['acted_favourite']:.1%}"
+        )
+    for name, found in results.get("intensity", {}).items():
+        low, high = found["interval"]
+        lines.append(
+            f"{name}: intensity, rank correlation {found['rho']:.2f} [{low:.2f}, {high:.2f}]"
+        )
+    for name, kinds in results.get("gaps", {}).items():
+        for kind, gap in kinds.items():
+            low, high = gap["interval"]
+            lines.append(
+                f"{name}: {gap['best']} over {gap['worst']} by {gap['gap']:.1%} "
+                f"[{low:.1%}, {high:.1%}] ({kind})"
+            )
+    return lines
+
+
+def as_matrix(bundles: Sequence[Bundle]) -> str:
+    """Set bundles (rows: trained on) against corpora (columns: tested on), WA and UA, in Markdown.
+
+    The numbers are those that their cards hold; a corpus that training did not have is marked.
+    """
+    names = list(dict.fromkeys(name for one in bundles for name in measured(one.card)))
+    lines = [
+        f"| model | trained on | {' | '.join(CORPORA[name].title for name in names)} |",
+        "|---" * (2 + len(names)) + "|",
     ]
-    sources = [
-        f"- {row['title']} ({row['language']}, {row['licence']}): {row['clips']} clips of "
-        f"{row['speakers']} speakers. {row['citation']}"
-        for row in corpora
-    ]
-    return "\n".join(
-        [
-            f"# {bundle.name} {bundle.version}",
-            "",
-            f"Scores {', '.join(bundle.labels)} from the sound of a voice; "
-            f"{bundle.card['parameters']:,} parameters, "
-            f"{bundle.card['size_bytes'] / 1e6:.1f} MB. Licence of the weights: "
-            f"{bundle.card['licence']}.",
-            "",
-            "## Measured on speakers that training never heard",
-            "",
-            "| corpus | emotions | speakers | clips | WA | UA | macro F1 | ECE |",
-            "|---|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            "## Trained on",
-            "",
-            *sources,
-            "",
-            "## Limits",
-            "",
-            "All of this speech was acted; spontaneous speech is harder and was not measured. "
-            "It hears how a voice sounds, not what a person feels. Do not use it to decide about "
-            "people: not in hiring, schooling, policing, health or credit.",
-            "",
-        ]
-    )
-
-
-def compare(bundles: Sequence[Bundle]) -> str:
-    """Set the numbers that bundles carry side by side, as a Markdown table."""
-    names = list(dict.fromkeys(name for one in bundles for name in one.card["metrics"]))
-    head = " | ".join(f"{CORPORA[name].title} WA / UA" for name in names)
-    lines = [f"| model | parameters | MB | {head} |", "|---" * (3 + len(names)) + "|"]
     for one in bundles:
-        metrics = one.card["metrics"]
-        cells = [
-            f"{metrics[name]['wa']:.1%} / {metrics[name]['ua']:.1%}" if name in metrics else "-"
-            for name in names
-        ]
-        size = one.card["size_bytes"] / 1e6
-        cells = [one.name, f"{one.card['parameters']:,}", f"{size:.1f}", *cells]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        trained_on = ", ".join(row["title"] for row in one.card["corpora"])
+        cells = [_matrix_cell(one.card, name) for name in names]
+        lines.append(f"| {' | '.join([one.name, trained_on, *cells])} |")
+    return "\n".join(lines) + "\n\nWA / UA in per cent; *: trained without that corpus.\n"
+
+
+def _matrix_cell(card: Mapping[str, Any], name: str) -> str:
+    found, mark = card["metrics"].get(name), ""
+    if found is None:
+        found, mark = card.get("left_out", {}).get(name), " *"
+    if found is None:
+        return "-"
+    return f"{100 * found['wa']:.1f} / {100 * found['ua']:.1f} of {len(found['labels'])}{mark}"

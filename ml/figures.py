@@ -1,7 +1,8 @@
-"""Pictures of an evaluation: confusion matrix, reliability diagram, training curves."""
+"""Pictures of an evaluation: confusion, reliability, risk and coverage, training curves."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,13 @@ def draw_confusion(result: dict[str, Any], title: str, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def draw_reliability(probabilities: np.ndarray, truth: np.ndarray, path: Path) -> None:
+def draw_reliability(confidence: np.ndarray, right: np.ndarray, path: Path) -> None:
     """Draw how often answers of each confidence were right, in ten equally filled bins."""
-    known = probabilities.any(axis=1)
-    confidence, accuracy, count = reliability(probabilities[known], truth[known])
+    means, accuracy, count = reliability(confidence, right)
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
-    axes.plot(confidence, accuracy, marker="o")
+    axes.plot(means, accuracy, marker="o")
     axes.set(
         xlabel="calibrated confidence",
         ylabel="share of clips that were right",
@@ -48,6 +48,34 @@ def draw_reliability(probabilities: np.ndarray, truth: np.ndarray, path: Path) -
         ylim=(0, 1),
         title=f"Reliability, {count.sum():.0f} clips of unseen speakers",
     )
+    figure.savefig(path, dpi=110)
+
+
+def draw_risk_coverage(found: Mapping[str, Any], path: Path) -> None:
+    """Draw how many of the answers are wrong when only the surest are given; a dot: as set.
+
+    Parameters
+    ----------
+    found : mapping
+        Of each corpus, what ``ml.evaluate.abstention`` says.
+    """
+    figure = Figure(figsize=(6, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, row in found.items():
+        if "points" in row:
+            coverage, risk = np.array(row["points"]).T
+            (line,) = axes.plot(coverage, risk, label=f"{name}, area {row['aurc']:.2f}")
+            if row["right"] is not None:
+                axes.plot(row["answered"], 1 - row["right"], "o", color=line.get_color())
+    axes.set(
+        xlabel="share of clips that are answered",
+        ylabel="share of these that are wrong",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        title="Holding the least sure answers back",
+    )
+    if axes.lines:
+        axes.legend()
     figure.savefig(path, dpi=110)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from ml.calibration import expected_calibration_error
+from ml.calibration import brier_score, expected_calibration_error
 from ml.labels import LABELS
 
 RESAMPLES = 1000
@@ -39,28 +39,52 @@ def accuracies(truth: np.ndarray, guess: np.ndarray) -> dict[str, float]:
     return {"wa": float(np.mean(truth == guess)), "ua": float(np.mean(recalls))}
 
 
-def intervals(
-    truth: np.ndarray, guess: np.ndarray, speakers: np.ndarray, seed: int = 0
-) -> dict[str, list[float]]:
-    """95 % bootstrap intervals of WA and UA: whole speakers are drawn, not clips.
+def drawn_speakers(
+    statistic: Callable[[np.ndarray], Sequence[float]], speakers: np.ndarray, seed: int = 0
+) -> np.ndarray:
+    """95 % bootstrap intervals of anything measured on clips: whole speakers are drawn.
 
     Clips of one speaker rise and fall together, so that drawing clips would claim too much.
+
+    Parameters
+    ----------
+    statistic : callable
+        From the indices of the drawn clips to k numbers; NaN where they cannot be said, which
+        leaves that draw out.
+    speakers : numpy.ndarray, shape (clips,), str
+
+    Returns
+    -------
+    numpy.ndarray, shape (k, 2)
+        Low and high end.
     """
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero(speakers == speaker) for speaker in np.unique(speakers)]
-    drawn = []
-    for _ in range(RESAMPLES):
-        chosen = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-        drawn.append(list(accuracies(truth[chosen], guess[chosen]).values()))
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    (wa_low, ua_low), (wa_high, ua_high) = low.tolist(), high.tolist()
-    return {"wa_interval": [wa_low, wa_high], "ua_interval": [ua_low, ua_high]}
+    drawn = [
+        list(statistic(np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])))
+        for _ in range(RESAMPLES)
+    ]
+    return np.nanpercentile(drawn, [2.5, 97.5], axis=0).T
+
+
+def intervals(
+    truth: np.ndarray, guess: np.ndarray, speakers: np.ndarray, seed: int = 0
+) -> dict[str, list[float]]:
+    """95 % bootstrap intervals of WA and UA over speakers; see `drawn_speakers`."""
+    wa, ua = drawn_speakers(
+        lambda rows: list(accuracies(truth[rows], guess[rows]).values()), speakers, seed
+    )
+    return {"wa_interval": wa.tolist(), "ua_interval": ua.tolist()}
 
 
 def measure(
-    probabilities: np.ndarray, truth: np.ndarray, speakers: np.ndarray, allowed: Sequence[str]
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    speakers: np.ndarray,
+    allowed: Sequence[str],
+    guess: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Measure everything for clips of one corpus.
+    """Measure everything for clips of one corpus, the choice being among its labels.
 
     Parameters
     ----------
@@ -69,21 +93,21 @@ def measure(
     truth, speakers : numpy.ndarray, shape (n,), str
     allowed : sequence of str
         The corpus's labels; the choice is among them, as the field reports it.
+    guess : numpy.ndarray, shape (n,), str, optional
+        What was chosen; the likeliest unless given.
     """
-    guess = best_labels(probabilities, allowed)
+    guess = best_labels(probabilities, allowed) if guess is None else guess
     precision, recall, f1, support = precision_recall_fscore_support(
         truth, guess, labels=list(allowed), zero_division=0.0
     )
-    scored = guess != UNANSWERED
     return {
         **accuracies(truth, guess),
         "macro_f1": float(np.mean(f1)),
         **intervals(truth, guess, speakers),
         "clips": len(truth),
         "speakers": len(np.unique(speakers)),
-        "unanswered": int(np.sum(~scored)),
-        "wa_of_eight": accuracies(truth, best_labels(probabilities, LABELS))["wa"],
-        "ece": _calibration_error(probabilities[scored], truth[scored]),
+        "unanswered": int(np.sum(guess == UNANSWERED)),
+        **_calibration(probabilities, truth, guess, allowed),
         "per_class": {
             label: {
                 "precision": float(precision[i]),
@@ -98,8 +122,35 @@ def measure(
     }
 
 
-def _calibration_error(probabilities: np.ndarray, truth: np.ndarray) -> float | None:
-    if not len(truth):
-        return None
-    indices = np.array([LABELS.index(label) for label in truth])
-    return expected_calibration_error(probabilities, indices)
+def _calibration(
+    probabilities: np.ndarray, truth: np.ndarray, guess: np.ndarray, allowed: Sequence[str]
+) -> dict[str, float | None]:
+    """ECE and Brier score of the probabilities among `allowed`; None where nothing was scored."""
+    scored = guess != UNANSWERED
+    if not scored.any():
+        return {"ece": None, "brier": None}
+    shares = among(probabilities[scored], allowed)
+    places = {label: i for i, label in enumerate(allowed)}
+    chosen = np.array([places[label] for label in guess[scored]])
+    confidence = shares[np.arange(len(shares)), chosen]
+    return {
+        "ece": expected_calibration_error(confidence, truth[scored] == guess[scored]),
+        "brier": brier_score(shares, np.array([places[label] for label in truth[scored]])),
+    }
+
+
+def among(probabilities: np.ndarray, allowed: Sequence[str]) -> np.ndarray:
+    """Keep the columns of `allowed` and renormalise rows.
+
+    Parameters
+    ----------
+    probabilities : numpy.ndarray, shape (n, 8)
+        Over `LABELS`.
+
+    Returns
+    -------
+    numpy.ndarray, shape (n, len(allowed))
+        All alike where the row was zero there.
+    """
+    shares = np.maximum(probabilities[:, [LABELS.index(label) for label in allowed]], 1e-12)
+    return shares / shares.sum(axis=1, keepdims=True)

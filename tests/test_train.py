@@ -13,7 +13,7 @@ from ml.calibration import Calibration, calibrate
 from ml.corpora import read_clips
 from ml.dataset import split_by_speaker
 from ml.errors import CorruptBundleError, SpeakerOverlapError
-from ml.evaluate import compare, evaluate_bundle
+from ml.evaluate import evaluate_bundle
 from ml.labels import LABELS
 from ml.train import masked_crossentropy
 from tests.corpora_trees import write_cremad
@@ -54,12 +54,15 @@ def test_a_run_ends_with_an_evaluated_bundle(trained):
     assert written == {
         "metrics.json",
         "report.txt",
-        "card.md",
         "confusion-cremad.png",
         "reliability.png",
+        "risk-coverage.png",
         "curves.png",
     }
-    assert json.loads((trained / "evaluation" / "metrics.json").read_text()) == card["metrics"]
+    results = json.loads((trained / "evaluation" / "metrics.json").read_text())
+    assert {key: card[key] for key in results} == results
+    assert set(results) == {"metrics", "risk_coverage"}
+    assert card["calibrated_on"] == {"validation": ["cremad"], "left_out": []}
 
 
 def test_it_resumes_where_it_stopped(trained):
@@ -92,9 +95,26 @@ def test_evaluate_prints_the_report_of_the_test_speakers(trained, corpus, tmp_pa
     assert f"{accuracy:.1%}" in printed
 
 
-def test_bundles_stand_side_by_side(trained):
-    table = compare([read_bundle(trained), read_bundle("cnn-gru")])
-    assert table.count("| cnn-gru |") == 2 and "CREMA-D WA / UA" in table
+def test_evaluate_keeps_results_where_it_is_told_to(trained, corpus, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("bundle.json", "model.tflite"):
+        shutil.copy(trained / name, kept)
+    arguments = ["evaluate", "--model", str(kept), "--corpus", f"cremad={corpus}", "--write"]
+    assert main([*arguments, "--output", str(tmp_path / "e"), "--calibrate"]) == 0
+    before, after = read_bundle(trained), read_bundle(kept)
+    assert after.card["speed"]["window_ms"] > 0
+    assert after.sha256 == before.sha256 and after.labels == before.labels
+    assert after.card["metrics"]["cremad"]["clips"] == 6
+
+
+def test_bundles_stand_side_by_side(trained, capsys):
+    assert main(["evaluate", "--matrix", str(trained), "cnn-gru"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[0] == "| model | trained on | CREMA-D | RAVDESS | EmoDB | nEMO |"
+    wa = read_bundle(trained).card["metrics"]["cremad"]["wa"]
+    assert rows[2].startswith(f"| cnn-gru | CREMA-D | {100 * wa:.1f} / ")
+    assert rows[2].endswith("| - | - | - |")
 
 
 def test_a_network_that_was_not_evaluated_is_refused(trained, tmp_path):

@@ -1,0 +1,88 @@
+"""A bundle's calibration, fitted to clips of validation speakers and of corpora left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from ml.bundle import Bundle, update_card
+from ml.calibration import Calibration, fit_calibration, uncalibrated
+from ml.corpora import Clip
+from ml.labels import LABELS
+from ml.scoring import Report, Scored, check_unheard, common_labels, learnt_labels, score_clips
+
+
+def calibrate_bundle(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    left_out: Sequence[Bundle] = (),
+    jobs: int = 2,
+    report: Report = lambda line: None,
+) -> Bundle:
+    """Fit a bundle's temperature and threshold and write them into ``bundle.json``.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    clips : sequence of Clip
+        By validation speakers. Of the corpora that the bundle was trained on, it scores them
+        itself.
+    left_out : sequence of Bundle
+        Trained like it, each without some corpus, of which they score the clips. So that the
+        calibration can be judged on a corpus, name none here that was trained without that one.
+
+    Raises
+    ------
+    SpeakerOverlapError
+        If training has heard one of the speakers.
+    """
+    own = set(_trained_on(bundle))
+    sets = [_scored(bundle, [clip for clip in clips if clip.corpus in own], jobs, report)]
+    for other in left_out:
+        heard = _trained_on(other)
+        foreign = [clip for clip in clips if clip.corpus not in heard]
+        if foreign:
+            sets.append(_scored(other, foreign, jobs, report))
+    calibration = calibrate_on(*sets)
+    (inside, _by), *outside = sets
+    fitted_on = {
+        "validation": np.unique(inside.corpora).tolist(),
+        "left_out": sorted({clip.corpus for scored, _by in outside for clip in scored.clips}),
+    }
+    return update_card(bundle, calibration=asdict(calibration), calibrated_on=fitted_on)
+
+
+def _trained_on(bundle: Bundle) -> list[str]:
+    return [row["name"] for row in bundle.card["corpora"]]
+
+
+def _scored(
+    bundle: Bundle, clips: Sequence[Clip], jobs: int, report: Report
+) -> tuple[Scored, Bundle]:
+    check_unheard(bundle, clips)
+    return score_clips(bundle, clips, jobs, report), bundle
+
+
+def calibrate_on(*sets: tuple[Scored, Bundle]) -> Calibration:
+    """Fit temperature and threshold to clips, every corpus of every set counting alike.
+
+    Parameters
+    ----------
+    *sets : tuple of Scored and Bundle
+        Clips by speakers that training did not hear, and the bundle that scored them: the one
+        that is calibrated, and others that were trained without a corpus, on that corpus. These
+        keep the answers honest for voices and rooms unlike those of the training.
+    """
+    scores, truth, weights, allowed = [], [], [], []  # one array a set
+    for scored, bundle in sets:
+        usable = scored.known & np.isin(scored.truth, learnt_labels(bundle))
+        part = scored.of(usable)
+        scores.append(uncalibrated(part.probabilities, bundle.calibration))
+        truth.append(np.array([LABELS.index(label) for label in part.truth]))
+        names, place, counts = np.unique(part.corpora, return_inverse=True, return_counts=True)
+        weights.append(1 / counts[place])
+        masks = [np.isin(LABELS, common_labels(bundle, name)) for name in names.tolist()]
+        allowed.append(np.array(masks)[place])
+    return fit_calibration(*map(np.concatenate, (scores, truth, weights, allowed)))
