@@ -1,7 +1,5 @@
 """Channels, codecs and rooms, against answers that are known beforehand."""
 
-import inspect
-
 import numpy as np
 import pytest
 from sounds import RATE, band_db, lag, power_db, voice_like, white
@@ -145,14 +143,6 @@ def test_fewer_bits_sound_worse():
         assert errors[0] > errors[1] + 0.5, name
 
 
-def reverberation_time(response: np.ndarray) -> float:
-    """T60 from -5 to -25 dB of the energy decay (Schroeder 1965)."""
-    decay = 10 * np.log10(np.cumsum(response[::-1].astype(np.float64) ** 2)[::-1] + 1e-20)
-    decay -= decay[0]
-    first, last = np.argmax(decay < -5), np.argmax(decay < -25)
-    return 3 * (last - first) / RATE
-
-
 @pytest.mark.parametrize("number", range(3))
 def test_training_rooms_are_as_drawn_and_keep_the_direct_sound_in_place(number):
     room = training_room(number)
@@ -172,8 +162,3 @@ def test_all_training_rooms_lie_within_what_is_promised():
     for room in rooms:
         for place in (room.voice_m, room.microphone_m):
             assert all(0 < x < size for x, size in zip(place, room.size_m, strict=True))
-
-
-def test_training_does_not_need_the_heavy_libraries_until_it_runs():
-    for module in (channels,):
-        assert "\nimport soxr" not in inspect.getsource(module)
