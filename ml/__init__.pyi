@@ -2,6 +2,7 @@ from .audio import Waveform, decode, to_wav, warm
 from .bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
 from .config import DecodeLimits, FeatureConfig, WindowConfig
 from .corpora import CORPORA, Corpus
+from .degrade import CONDITIONS
 from .errors import (
     AudioError,
     CorpusError,
@@ -29,6 +30,7 @@ from .predict import Recognizer, load, recognize
 from .results import OUTCOMES, ModelInfo, Notice, Prediction, Quality, Segment, Vote
 
 __all__ = [
+    "CONDITIONS",
     "CORPORA",
     "DEFAULT_MODEL",
     "FORMATS",

@@ -76,13 +76,24 @@ def or_unmeasured(share: float | None) -> str:
     return "not measured" if share is None else words.percent(share)
 
 
+def condition_title(name: str) -> str:
+    """Name what a recording suffered as people do."""
+    return ml.CONDITIONS[name].title if name in ml.CONDITIONS else name
+
+
+def is_moderate(name: str) -> bool:
+    """Tell whether a condition is one that recordings commonly suffer."""
+    return name not in ml.CONDITIONS or ml.CONDITIONS[name].moderate
+
+
 def points(difference: float) -> str:
-    """Write a difference of shares in whole points, without its sign."""
-    rounded = abs(round(100 * difference))
+    """Write a difference of shares in whole percentage points."""
+    rounded = round(100 * difference)
     return f"{rounded}{NBSP}{'point' if rounded == 1 else 'points'}"
 
 
 def speed(card: Mapping) -> str:
-    """Write what one window costs on one core; empty where it was not measured."""
-    took = card.get("milliseconds")
-    return f"{took:.0f}{NBSP}ms for a window, on one core" if took else ""
+    """Write what three seconds of sound cost on one core; empty where it was not measured."""
+    if not card.get("speed"):
+        return ""
+    return f"{card['speed']['window_ms']:.0f}{NBSP}ms for 3{NBSP}s of sound, on one core"

@@ -4,13 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from webapp import words
-from webapp.cards import corpus_title, or_unmeasured, points, with_interval
+from webapp.cards import (
+    condition_title,
+    corpus_title,
+    is_moderate,
+    or_unmeasured,
+    points,
+    with_interval,
+)
 
 SHADES = 10
 """Steps of a confusion matrix's colour; the style sheet has a class for each."""
 
 
 ABSENT = "\N{EN DASH}"
+GROUP_HEADS = ("Group", "WA", "Clips", "Speakers")
 
 
 class Table(NamedTuple):
@@ -69,7 +77,7 @@ def reproduction(card: Mapping) -> Section | None:
         return None
     data = made.get("data", {}).items()
     rows = [
-        ("Source", made["git_commit"]),
+        ("Source", made["git_commit"] or "not known"),
         ("Seed", str(made["seed"])),
         *((f"Data: {corpus_title(name)}", f"SHA-256 {digest}") for name, digest in data),
         *((name, version) for name, version in made.get("packages", {}).items()),
@@ -125,6 +133,17 @@ def _training(card: Mapping) -> Section:
 def _accuracy(card: Mapping) -> Section | None:
     if not card["metrics"]:
         return None
+    text = (
+        "Measured on speakers whom it had never heard in training. WA is the share of all clips "
+        "named right; UA the mean over emotions, so that a common one does not hide a rare one; "
+        "macro-F1 also counts false alarms. In brackets stand 95 % intervals over speakers: where "
+        "few spoke, they say little. A clip without an answer counts as wrong."
+    )
+    table = _accuracy_table("Speakers it had never heard", card["metrics"])
+    return Section("accuracy", "How often it is right", (text, words.track_record(card)), (table,))
+
+
+def _accuracy_table(caption: str, measured: Mapping) -> Table:
     rows = [
         (
             corpus_title(name),
@@ -135,21 +154,10 @@ def _accuracy(card: Mapping) -> Section | None:
             with_interval(found, "ua"),
             words.percent(found["macro_f1"]),
         )
-        for name, found in card["metrics"].items()
+        for name, found in measured.items()
     ]
     heads = ("Corpus", "Emotions", "Clips", "Speakers", "WA", "UA", "Macro-F1")
-    text = (
-        "Measured on speakers whom it had never heard in training. WA is the share of all clips "
-        "named right; UA the mean over emotions, so that a common one does not hide a rare one; "
-        "macro-F1 also counts false alarms. In brackets stand 95 % intervals over speakers: where "
-        "few spoke, they say little. A clip without an answer counts as wrong."
-    )
-    return Section(
-        "accuracy",
-        "How often it is right",
-        (text, words.track_record(card)),
-        (Table("Speakers it had never heard", heads, rows),),
-    )
+    return Table(caption, heads, rows)
 
 
 def _confusion(card: Mapping) -> Section | None:
@@ -170,51 +178,201 @@ def _confusion(card: Mapping) -> Section | None:
 def _left_out(card: Mapping) -> Section | None:
     if not card.get("left_out"):
         return None
-    rows = [
-        (
-            corpus_title(name),
-            str(len(found["labels"])) if "labels" in found else "not known",
-            with_interval(found, "wa"),
-            with_interval(found, "ua"),
-            or_unmeasured(found.get("ece")),
-        )
-        for name, found in card["left_out"].items()
-    ]
-    heads = ("Corpus left out", "Emotions", "WA", "UA", "ECE")
     text = (
         "Other microphones, actors and languages are harder than other speakers. To measure that, "
-        "the same network was trained again without one corpus, and then heard that corpus. "
-        "Expect numbers like these, or lower, on your own recordings."
+        "the same network was trained without a corpus, and then heard that corpus. Expect "
+        "numbers like these, or lower, on your own recordings."
     )
+    table = _accuracy_table("Corpora left out of training", card["left_out"])
+    return Section("left-out", "On a corpus that it never heard", (text,), (table,))
+
+
+def _abstention(card: Mapping) -> Section | None:
+    threshold = card["calibration"]["threshold"]
+    rule = (
+        f"Where the likeliest emotion has a share under {words.percent(threshold)}, the answer is "
+        "“Not sure”, and names the two or three emotions that it hesitates between."
+        if threshold > 0
+        else "It names an emotion for every voice that it hears."
+    )
+    inside = card.get("risk_coverage", {})
+    outside = {
+        name: found["risk_coverage"]
+        for name, found in card.get("left_out", {}).items()
+        if found.get("risk_coverage")
+    }
+    rows = [
+        (title(name), words.percent(found["answered"]), or_unmeasured(found["right"]))
+        for found_in, title in ((inside, corpus_title), (outside, _left_out_title))
+        for name, found in found_in.items()
+    ]
+    heads = ("Corpus", "Gets an emotion", "Right of these")
+    tables = [Table("Of all clips", heads, rows)] if rows else []
+    text = (
+        "What that buys, the choice being among all of its emotions, as on a result page:"
+        if rows
+        else ""
+    )
+    return Section("abstention", "When it does not answer", (rule, text), tables)
+
+
+def _left_out_title(name: str) -> str:
+    return f"{corpus_title(name)}, never heard"
+
+
+def _calibration(card: Mapping) -> Section | None:
+    measured = [
+        (title(name), found)
+        for key, title in (("metrics", corpus_title), ("left_out", _left_out_title))
+        for name, found in card.get(key, {}).items()
+    ]
+    rows = [
+        (title, or_unmeasured(found.get("ece")), _decimals(found.get("brier")))
+        for title, found in measured
+    ]
+    if not rows:
+        return None
+    temperature = card["calibration"]["temperature"]
+    fitted = (
+        f"It was adjusted for that on other speakers than these (temperature {temperature:.2f})."
+        if temperature != 1
+        else "It was not adjusted for that."
+    )
+    text = (
+        "A share of 70 % should mean: right in about 7 of 10 such clips. "
+        f"{fitted} ECE, expected calibration error, is by how much shares and successes differ, "
+        "on average. The Brier score is the squared distance from certainty in the right emotion: "
+        "0 is best; saying that all of six are alike gives 0.83."
+    )
+    table = Table("Shares beside successes", ("Corpus", "ECE", "Brier score"), rows)
+    return Section("calibration", "How far its shares can be trusted", (text,), (table,))
+
+
+def _robustness(card: Mapping) -> Section | None:
+    found = card.get("robustness")
+    if not found:
+        return None
+    clean = found.get("clean") or {name: one["wa"] for name, one in card["metrics"].items()}
+    names = list(dict.fromkeys(name for row in found.values() for name in row))
+    rows = [
+        (condition_title(condition), *(_share(row.get(name)) for name in names))
+        for condition, row in found.items()
+    ]
+    text = (
+        "The same clips of unheard speakers, sent through real encoders, rooms and noise; in each "
+        "row stands the share still named right (WA)."
+    )
+    heads = ("Condition", *map(corpus_title, names))
+    table = Table("Named right", heads, rows)
     return Section(
-        "left-out", "On a corpus that it never heard", (text,), (Table("", heads, rows),)
+        "robustness", "Through codecs, rooms and noise", (text, *_worst(found, clean)), (table,)
     )
+
+
+def _worst(found: Mapping, clean: Mapping) -> list[str]:
+    """Say what costs most; noise so loud that nobody expects an answer is not counted."""
+    losses = [
+        (clean[name] - share, condition_title(condition), corpus_title(name))
+        for condition, row in found.items()
+        if is_moderate(condition)
+        for name, share in row.items()
+        if name in clean
+    ]
+    lost, condition, corpus = max(losses, default=(0.0, "", ""))
+    if round(100 * lost) <= 0:
+        return []
+    return [
+        f"The worst, noise under 10 dB aside, is {condition} on {corpus}: {points(lost)} fewer "
+        "than as recorded."
+    ]
 
 
 def _groups(card: Mapping) -> Section | None:
-    tables, gaps = [], []
-    for corpus, kinds in card.get("groups", {}).items():
-        for kind, found in kinds.items():
-            caption = f"{corpus_title(corpus)}, by {kind}"
-            rows = [
-                (name, words.percent(one["wa"]), str(one["clips"]), str(one["speakers"]))
-                for name, one in found.items()
-            ]
-            tables.append(Table(caption, ("Group", "WA", "Clips", "Speakers"), rows))
-            gaps += _gap(caption, found)
+    tables = [
+        Table(f"{corpus_title(corpus)}, by {kind}", GROUP_HEADS, _group_rows(found))
+        for corpus, kinds in card.get("groups", {}).items()
+        for kind, found in kinds.items()
+    ]
     if not tables:
         return None
-    text = "Few speakers stand behind some groups; a gap between them is then a hint, no proof."
-    return Section("groups", "For whom it is better or worse", (*gaps, text), tables)
+    gaps = [
+        f"{corpus_title(corpus)}, by {kind}: {gap['best']} {points(gap['gap'])} over "
+        f"{gap['worst']}{_doubt(gap['interval'])}."
+        for corpus, kinds in card.get("gaps", {}).items()
+        for kind, gap in kinds.items()
+    ]
+    text = (
+        "Few speakers stand behind some groups, and other things set them apart too: a gap is "
+        "first of all a reason to look closer."
+    )
+    return Section("groups", "For whom it is better or worse", (text, *gaps), tables)
 
 
-def _gap(caption: str, found: Mapping) -> list[str]:
-    """Say how far the best and the worst group lie apart; nothing where there is one group."""
-    if len(found) < 2:
-        return []
-    best, worst = (pick(found, key=lambda name: found[name]["wa"]) for pick in (max, min))
-    gap = found[best]["wa"] - found[worst]["wa"]
-    return [f"{caption}: {points(gap)} between {best} and {worst}."]
+def _group_rows(found: Mapping) -> list[tuple[str, ...]]:
+    return [
+        (group, words.percent(one["wa"]), str(one["clips"]), str(one["speakers"]))
+        for group, one in found.items()
+    ]
+
+
+def _doubt(interval: Sequence[float]) -> str:
+    low, high = (round(100 * edge) for edge in interval)
+    chance = "; that may be chance" if low <= 0 <= high else ""
+    return f" (95 % interval {_signed(low)} to {_signed(high)}{chance})"
+
+
+def _signed(value: int) -> str:
+    return str(value).replace("-", "\N{MINUS SIGN}")
+
+
+def _votes(card: Mapping) -> Section | None:
+    texts = [
+        f"{corpus_title(name)}: people listened to {found['clips']} of these clips and voted. "
+        f"What most of them heard, the model names in {words.percent(found['model_favourite'])} "
+        f"of the clips; a single listener does so in "
+        f"{words.percent(found['listener_favourite'])}. What the actor meant, the model names in "
+        f"{words.percent(found['model_acted'])}, a single listener in "
+        f"{words.percent(found['listener_acted'])}."
+        for name, found in card.get("votes", {}).items()
+    ]
+    return Section("votes", "Beside people who listened", texts) if texts else None
+
+
+def _intensity(card: Mapping) -> Section | None:
+    rows = [
+        (corpus_title(name), _decimals(found["rho"]), str(found["clips"]), str(found["speakers"]))
+        for name, found in card.get("intensity", {}).items()
+    ]
+    if not rows:
+        return None
+    text = (
+        "It also says how strong a voice sounds, from calm to strong. Below stands how well that "
+        "follows the strength that the actors were asked for (rank correlation, Spearman): 1 is "
+        "the same order, 0 none."
+    )
+    table = Table("Strength", ("Corpus", "Rank correlation", "Clips", "Speakers"), rows)
+    return Section("intensity", "How strong a voice sounds", (text,), (table,))
+
+
+def _nonspeech(card: Mapping) -> Section | None:
+    found = card.get("nonspeech")
+    if not found:
+        return None
+    rows = [(name, _share(share)) for name, share in found.items()]
+    text = (
+        "How often sound without a voice was given an emotion all the same, and how often clean "
+        "speech was taken for none."
+    )
+    table = Table("Sounds", ("What", "Share"), rows)
+    return Section("nonspeech", "What is no voice", (text,), (table,))
+
+
+def _share(share: float | None) -> str:
+    return ABSENT if share is None else words.percent(share)
+
+
+def _decimals(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _accuracies(cards: Sequence[Mapping]) -> Section | None:
@@ -268,6 +426,12 @@ PARTS: tuple[Callable[[Mapping], Section | None], ...] = (
     _accuracy,
     _confusion,
     _left_out,
+    _abstention,
+    _calibration,
+    _robustness,
     _groups,
+    _votes,
+    _intensity,
+    _nonspeech,
 )
 """In the order of questions that a person asks."""
