@@ -88,7 +88,8 @@ def intensity_correlation(scored: Scored) -> dict[str, Any] | None:
     def rho(rows: np.ndarray) -> list[float]:
         if len(np.unique(played[rows])) < 2 or len(np.unique(heard[rows])) < 2:
             return [np.nan]
-        return [float(stats.spearmanr(played[rows], heard[rows]).statistic)]
+        ranks = (stats.rankdata(values[rows]) for values in (played, heard))
+        return [float(np.corrcoef(*ranks)[0, 1])]
 
     return {
         "rho": rho(np.arange(len(played)))[0],

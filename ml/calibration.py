@@ -115,6 +115,20 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
     return float(np.average(np.abs(means - accuracy), weights=count))
 
 
+def error_by_chance(confidence: np.ndarray, draws: int = 200) -> float:
+    """Expected calibration error that these answers would show on average if they were calibrated.
+
+    Few answers in a bin are right more or less often than they should be by mere chance, so that
+    this much of a measured error means nothing (Bröcker and Smith 2007).
+    """
+    rng = np.random.default_rng(0)
+    found = [
+        expected_calibration_error(confidence, rng.random(len(confidence)) < confidence)
+        for _ in range(draws)
+    ]
+    return float(np.mean(found))
+
+
 def brier_score(probabilities: np.ndarray, truth: np.ndarray) -> float:
     """Mean squared distance from certainty in the right label (Brier 1950), 0 to 2.
 

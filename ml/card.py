@@ -10,7 +10,7 @@ from typing import Any
 
 from ml.bundle import Bundle
 from ml.corpora import CORPORA
-from ml.evaluate import held_back, measured
+from ml.degrade import CONDITIONS
 
 COMMAND = "python -m ml evaluate --all --output ."
 
@@ -59,8 +59,8 @@ def models_document(bundles: Sequence[Bundle]) -> str:
         "UA: mean recall of the emotions. WA: share of clips named right, the choice being among "
         "the emotions that model and corpus have in common, which are counted in the third column. "
         "ECE: mean distance of confidence from accuracy. ms: what three seconds of sound take on "
-        "one core, on LiteRT, the network alone; the processors are named below. *: a corpus that "
-        "the model, or a model trained like it, did not have in training.",
+        "one core, on LiteRT, the network alone; the processors are named below. Never heard: the "
+        "training of this model, or of one made like it, had nothing of that corpus.",
         "",
         *_processors(cards),
     ]
@@ -76,20 +76,16 @@ def models_table(cards: Iterable[Card]) -> Lines:
             _or_unmeasured(card.get("speed"), lambda speed: f"{speed['window_ms']:.1f}"),
             f"{card['size_bytes'] / 1e6:.1f}",
         ]
-        sides = [("", card["metrics"]), (" *", card.get("left_out", {}))]
         rows += [
             [
                 f"`{card['name']}`",
-                _corpus(name) + mark,
+                name,
                 str(len(found["labels"])),
-                _percent(found["ua"]),
-                _percent(found["wa"]),
-                _percent(found["macro_f1"]),
+                *(_percent(found[key]) for key in ("ua", "wa", "macro_f1")),
                 *common,
                 _share(found.get("ece")),
             ]
-            for mark, side in sides
-            for name, found in side.items()
+            for name, found in _both(card["metrics"], card.get("left_out", {}))
         ] or [[f"`{card['name']}`", *["not measured"] * 5, *common, "not measured"]]
     heads = ("model", "corpus", "emotions", "UA", "WA", "macro-F1")
     return _table((*heads, "parameters", "ms", "MB", "ECE"), rows)
@@ -110,6 +106,7 @@ def _what(card: Card) -> Lines:
         f"which of {len(card['labels'])} emotions it sounds like: {', '.join(card['labels'])}. "
         "It says so with a share of certainty, or it says that it cannot tell.",
         "",
+        *([card["description"], ""] if card.get("description") else []),
         f"It has {card['parameters']:,} parameters and {card['size_bytes'] / 1e6:.1f} MB. Three "
         f"seconds of sound take its network this long on one core: {speed}. Licence of the "
         f"weights: {card['licence']}.",
@@ -205,26 +202,26 @@ def _abstention(card: Card) -> Lines:
         if threshold > 0
         else "It gives an emotion to every voice that it scores."
     )
-    found = held_back(card)
-    if not found:
+    inside = card.get("risk_coverage", {})
+    outside = {
+        name: row["risk_coverage"]
+        for name, row in card.get("left_out", {}).items()
+        if "risk_coverage" in row
+    }
+    if not (inside or outside):
         return [rule, "", "What that buys: not measured."]
-    inside, outside = card.get("risk_coverage", {}), set(card.get("left_out", {}))
     sentences = [
-        _of_a_hundred("Of 100 clips of new speakers", list(inside.values())),
-        _of_a_hundred(
-            "Of 100 clips of a corpus that training did not have",
-            [row for name, row in found.items() if name in outside and name not in inside]
-            + [card["left_out"][name].get("risk_coverage") for name in outside & set(inside)],
-        ),
+        _of_a_hundred("Of 100 clips of new speakers", inside.values()),
+        _of_a_hundred("Of 100 clips of a corpus that training did not have", outside.values()),
     ]
     rows = [
         [
-            _corpus(name) + (" *" if name in outside and name not in inside else ""),
+            name,
             _percent(row["answered"]),
             _share(row["right"]),
             _or_unmeasured(row.get("aurc"), lambda area: f"{area:.3f}"),
         ]
-        for name, row in found.items()
+        for name, row in _both(inside, outside)
     ]
     return [
         f"{rule} The choice is among all its emotions here, as a visitor gets it. "
@@ -234,8 +231,17 @@ def _abstention(card: Card) -> Lines:
     ]
 
 
-def _of_a_hundred(begin: str, rows: Sequence[Card | None]) -> str:
-    known = [row for row in rows if row and row["right"] is not None]
+def _both(inside: Card, outside: Card) -> list[tuple[str, Any]]:
+    """Rows of corpora that training had and of those it had not, each with its title."""
+    return [
+        *((_corpus(name), row) for name, row in inside.items()),
+        *((f"{_corpus(name)}, never heard", row) for name, row in outside.items()),
+    ]
+
+
+def _of_a_hundred(begin: str, rows: Iterable[Card]) -> str:
+    """Say what abstention buys, every corpus counting alike."""
+    known = [row for row in rows if row["right"] is not None]
     if not known:
         return ""
     answered = sum(row["answered"] for row in known) / len(known)
@@ -245,26 +251,34 @@ def _of_a_hundred(begin: str, rows: Sequence[Card | None]) -> str:
 
 
 def _calibration(card: Card) -> Lines:
-    found = measured(card)
-    if not found:
-        return ["Not measured."]
     rows = [
         [
-            _corpus(name) + (" *" if name not in card["metrics"] else ""),
+            name,
             _share(row.get("ece")),
+            _share(row.get("ece_by_chance")),
             _or_unmeasured(row.get("brier"), lambda score: f"{score:.3f}"),
         ]
-        for name, row in found.items()
+        for name, row in _both(card["metrics"], card.get("left_out", {}))
     ]
+    if not rows:
+        return ["Not measured."]
+    overall = card.get("overall")
+    together = (
+        f" Over all {overall['clips']} clips of new speakers together, the ECE is "
+        f"{_share(overall['ece'])}, of which {_share(overall['ece_by_chance'])} by chance."
+        if overall
+        else ""
+    )
     return [
         "The share beside an emotion should mean how often such an answer is right. ECE is by how "
-        "much it does not, on average over ten groups of equal size. The Brier score is the "
-        "squared distance from certainty in the right emotion: 0 is best, and an even spread over "
-        "six emotions has 0.833.",
+        "much it does not, on average over ten groups of equal size. Few clips make it large by "
+        "chance: beside it stands what shares that mean just what they say would show on as many. "
+        "The Brier score is the squared distance from certainty in the right emotion: 0 is best, "
+        f"and an even spread over six emotions has 0.833.{together}",
         "",
         f"Fitted: {_fitted_on(card)}. Temperature {card['calibration']['temperature']:.3f}.",
         "",
-        *_table(("corpus", "ECE", "Brier"), rows),
+        *_table(("corpus", "ECE", "by chance", "Brier"), rows),
     ]
 
 
@@ -282,24 +296,36 @@ def _robustness(card: Card) -> Lines:
     if not found:
         return ["Not measured."]
     names = list(dict.fromkeys(name for row in found.values() for name in row))
-    clean = found.get("clean") or {name: row["wa"] for name, row in card["metrics"].items()}
-    losses = [
-        (clean[name] - share, condition, name)
-        for condition, row in found.items()
-        for name, share in row.items()
-        if name in clean
-    ]
-    lost, condition, corpus = max(losses)
     rows = [
-        [condition, *(_share(row.get(name)) for name in names)] for condition, row in found.items()
+        [_condition(condition), *(_share(row.get(name)) for name in names)]
+        for condition, row in found.items()
     ]
     return [
-        "The same clips of test speakers, sent through real encoders, filters, rooms and noise. "
-        f"The shares are WA. The worst: {condition} on {_corpus(corpus)}, {100 * lost:.1f} points "
-        "under the clean clips.",
+        "The same clips of test speakers, sent through real encoders, rooms and noise. The shares "
+        f"are WA. {_worst(card)}",
         "",
         *_table(("condition", *map(_corpus, names)), rows),
     ]
+
+
+def _worst(card: Card) -> str:
+    """Name the condition that costs most; "" where none was measured."""
+    found = card.get("robustness", {})
+    clean = found.get("clean", {})
+    losses = [
+        (clean[name] - share, condition, name)
+        for condition, row in found.items()
+        if condition not in CONDITIONS or CONDITIONS[condition].moderate
+        for name, share in row.items()
+        if name in clean
+    ]
+    if not losses:
+        return ""
+    lost, condition, corpus = max(losses)
+    return (
+        f"The worst, noise under 10 dB aside: {_condition(condition)} on {_corpus(corpus)}, "
+        f"{100 * lost:.1f} points under the clean clips."
+    )
 
 
 def _groups(card: Card) -> Lines:
@@ -316,20 +342,23 @@ def _groups(card: Card) -> Lines:
         for kind, groups in kinds.items()
         for group, row in groups.items()
     ]
-    gaps = [
+    return [
+        "Few speakers stand behind each group, and other things than the group set them apart. "
+        "The gaps are between the best and the worst group of at least two speakers.",
+        "",
+        *(_gaps(card) or ["No two groups have two speakers each."]),
+        "",
+        *_table(("corpus", "by", "group", "WA", "UA", "clips / speakers"), rows),
+    ]
+
+
+def _gaps(card: Card) -> Lines:
+    return [
         f"- {_corpus(name)}, by {kind}: {gap['best']} over {gap['worst']} by "
         f"{100 * gap['gap']:.1f} points of WA (95 % interval {_points(gap['interval'])})"
         f"{_no_proof(gap['interval'])}."
         for name, kinds in card.get("gaps", {}).items()
         for kind, gap in kinds.items()
-    ]
-    return [
-        "Few speakers stand behind each group, and other things than the group set them apart. "
-        "The gaps are between the best and the worst group of at least two speakers.",
-        "",
-        *(gaps or ["No two groups have two speakers each."]),
-        "",
-        *_table(("corpus", "by", "group", "WA", "UA", "clips / speakers"), rows),
     ]
 
 
@@ -414,7 +443,7 @@ def _again(card: Card) -> Lines:
         "",
         f"    {made['command']}",
         "",
-        f"- commit {made['git_commit']}",
+        f"- commit {made['git_commit'] or 'not recorded'}",
         f"- seed {made['seed']}",
         *(f"- {_corpus(name)}: SHA-256 {digest}" for name, digest in made["data"].items()),
         *(f"- {name} {version}" for name, version in made.get("packages", {}).items()),
@@ -440,20 +469,29 @@ SECTIONS: tuple[tuple[str, Callable[[Card], Lines]], ...] = (
 
 
 def _difference(card: Card, default: Card) -> Lines:
-    """Say what sets a model apart from the default."""
+    """Say what sets a model apart from the default, part by part as far as it was measured."""
     labels = ", ".join(card["labels"])
     same = card["labels"] == default["labels"]
     corpora = ", ".join(row["title"] for row in card["corpora"])
-    return [
-        f"{card['title']}. Emotions: {'the same' if same else labels}. Learned from {corpora}. "
-        f"Licence of the weights: {card['licence']}.",
-        "",
-        *_accuracy(card),
-        "",
-        *_abstention(card),
-        "",
-        *_again(card),
+    parts: list[Lines] = [
+        [
+            f"{card['title']}. Emotions: {'the same' if same else labels}. Learned from {corpora}. "
+            f"Licence of the weights: {card['licence']}."
+        ],
+        _accuracy_table(card["metrics"]) if card["metrics"] else [],
+        ["On a corpus that it never heard:", "", *_accuracy_table(card["left_out"])]
+        if card.get("left_out")
+        else [],
+        _abstention(card),
+        [_worst(card)],
+        _gaps(card),
+        _again(card),
     ]
+    lines: Lines = []
+    for part in parts:
+        if any(part):
+            lines += ["", *part] if lines else part
+    return lines
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Lines:
@@ -463,6 +501,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Lines:
 
 def _corpus(name: str) -> str:
     return CORPORA[name].title if name in CORPORA else name
+
+
+def _condition(name: str) -> str:
+    return CONDITIONS[name].title if name in CONDITIONS else name
 
 
 def _percent(share: float) -> str:

@@ -16,7 +16,13 @@ from ml.calibration import expected_calibration_error
 from ml.corpora import CORPORA, Clip, Speaker
 from ml.groups import group_gaps, group_results
 from ml.labels import LABEL_SETS
-from ml.metrics import accuracies, best_labels, measure
+from ml.metrics import (
+    accuracies,
+    best_labels,
+    choice_confidence,
+    measure,
+    reliability_measures,
+)
 from ml.scoring import Report, Scored, check_unheard, common_labels, score_clips
 
 SIX = LABEL_SETS["6"]
@@ -74,10 +80,12 @@ def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker])
     dict
         ``metrics`` of the corpora that the bundle was trained on (other speakers of them),
         ``left_out`` of those it was not; ``risk_coverage``, ``groups``, ``gaps``, ``votes`` and
-        ``intensity`` of the first. What a corpus does not tell has no entry.
+        ``intensity`` of the first, and ``overall``: their calibration together. What a corpus
+        does not tell has no entry.
     """
     trained_on = [row["name"] for row in bundle.card["corpora"]]
     results: Results = {}
+    inside: list[Scored] = []
     for name in dict.fromkeys(scored.corpora.tolist()):
         allowed = common_labels(bundle, name)
         part = scored.of((scored.corpora == name) & np.isin(scored.truth, allowed))
@@ -87,6 +95,7 @@ def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker])
             found |= {"trained_on": trained_on, "risk_coverage": held_back}
             results.setdefault("left_out", {})[name] = found
             continue
+        inside.append(part)
         groups = group_results(part, speakers)
         everything = {
             "metrics": found,
@@ -99,7 +108,27 @@ def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker])
         for key, value in everything.items():
             if value:
                 results.setdefault(key, {})[name] = value
+    if inside:
+        results["overall"] = calibration_overall(bundle, inside)
     return results
+
+
+def calibration_overall(bundle: Bundle, parts: Sequence[Scored]) -> dict[str, Any]:
+    """Say how far confidence lies from accuracy over the clips of several corpora together.
+
+    One corpus has few clips for ten bins; see ``ece_by_chance``.
+    """
+    confidence, right = [], []
+    for part in parts:
+        known = part.of(part.known)
+        allowed = common_labels(bundle, part.clips[0].corpus)
+        confidence.append(choice_confidence(known.probabilities, known.choices, allowed))
+        right.append(known.choices == known.truth)
+    found = reliability_measures(np.concatenate(confidence), np.concatenate(right))
+    return found | {
+        "corpora": [part.clips[0].corpus for part in parts],
+        "clips": sum(len(part.clips) for part in parts),
+    }
 
 
 def measure_corpus(part: Scored, allowed: Sequence[str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def group_results(scored: Scored, speakers: Mapping[str, Speaker]) -> dict[str, 
         members = _members(scored, speakers, kind)
         found = {
             group: _measured(scored.of(members == group))
-            for group in sorted(set(members.tolist()) - {""})
+            for group in sorted(set(members.tolist()) - {""}, key=_place)
         }
         if len(found) > 1:
             results[kind] = found
@@ -101,6 +101,12 @@ def group_gaps(
             "interval": drawn_speakers(difference, scored.speakers)[0].tolist(),
         }
     return gaps
+
+
+def _place(group: str) -> tuple[int, str]:
+    """Where a group stands in a table: ages rise, others follow the alphabet."""
+    ages = [name for _end, name in AGES]
+    return ages.index(group) if group in ages else 0, group
 
 
 def _members(scored: Scored, speakers: Mapping[str, Speaker], kind: str) -> np.ndarray:

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from ml.calibration import brier_score, expected_calibration_error
+from ml.calibration import (
+    brier_score,
+    error_by_chance,
+    expected_calibration_error,
+    reliability,
+)
 from ml.labels import LABELS
 
 RESAMPLES = 1000
@@ -124,18 +129,43 @@ def measure(
 
 def _calibration(
     probabilities: np.ndarray, truth: np.ndarray, guess: np.ndarray, allowed: Sequence[str]
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """ECE and Brier score of the probabilities among `allowed`; None where nothing was scored."""
     scored = guess != UNANSWERED
-    if not scored.any():
-        return {"ece": None, "brier": None}
     shares = among(probabilities[scored], allowed)
-    places = {label: i for i, label in enumerate(allowed)}
-    chosen = np.array([places[label] for label in guess[scored]])
-    confidence = shares[np.arange(len(shares)), chosen]
+    places = np.array([allowed.index(label) for label in truth[scored]], int)
     return {
-        "ece": expected_calibration_error(confidence, truth[scored] == guess[scored]),
-        "brier": brier_score(shares, np.array([places[label] for label in truth[scored]])),
+        **reliability_measures(
+            choice_confidence(probabilities, guess, allowed)[scored], (truth == guess)[scored]
+        ),
+        "brier": brier_score(shares, places) if scored.any() else None,
+    }
+
+
+def choice_confidence(
+    probabilities: np.ndarray, guess: np.ndarray, allowed: Sequence[str]
+) -> np.ndarray:
+    """Probability of each guess among `allowed`, shape (n,); 0 where nothing was scored."""
+    shares = among(probabilities, allowed)
+    places = [allowed.index(label) if label in allowed else 0 for label in guess]
+    return np.where(guess == UNANSWERED, 0.0, shares[np.arange(len(guess)), places])
+
+
+def reliability_measures(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """Say how far confidence lies from accuracy.
+
+    Returns
+    -------
+    dict
+        ``ece``; ``ece_by_chance``, see ``ml.calibration.error_by_chance``; ``reliability``: mean
+        confidence, accuracy and number of answers of each bin. None and [] without answers.
+    """
+    if not len(confidence):
+        return {"ece": None, "ece_by_chance": None, "reliability": []}
+    return {
+        "ece": expected_calibration_error(confidence, right),
+        "ece_by_chance": error_by_chance(confidence),
+        "reliability": np.transpose(reliability(confidence, right)).tolist(),
     }
 
 

@@ -8,6 +8,7 @@ from ml.calibration import (
     Calibration,
     brier_score,
     calibrate,
+    error_by_chance,
     expected_calibration_error,
     fit_calibration,
     uncalibrated,
@@ -92,6 +93,14 @@ def test_what_is_fitted_to_clips_holds_for_windows_that_are_calibrated_first():
     first = pooled(calibrate(logits, Calibration(1.7)))
     last = calibrate(np.log(pooled(calibrate(logits, Calibration()))), Calibration(1.7))
     assert first == pytest.approx(last)
+
+
+def test_few_clips_make_a_calibrated_model_look_worse():
+    confidence = np.full(100, 0.5)
+    # Ten bins of ten coins: the mean distance of their share of heads from a half is 0.123.
+    assert error_by_chance(confidence) == pytest.approx(0.123, abs=0.005)
+    assert error_by_chance(np.full(10_000, 0.5)) < 0.02
+    assert error_by_chance(np.ones(50)) == 0.0
 
 
 def test_brier_score_by_hand():

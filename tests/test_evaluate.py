@@ -23,6 +23,7 @@ def test_a_corpus_that_training_had_and_one_that_it_had_not_stand_apart():
     found = measure_all(data, bundle("cremad"), {})
     assert set(found["metrics"]) == set(found["risk_coverage"]) == {"cremad"}
     assert set(found["left_out"]) == {"emodb"}
+    assert found["overall"]["corpora"] == ["cremad"] and found["overall"]["clips"] == 1
     assert found["left_out"]["emodb"]["trained_on"] == ["cremad"]
     assert found["left_out"]["emodb"]["wa"] == 0.0
     assert json.loads(json.dumps(found)) == found

@@ -40,6 +40,7 @@ def test_groups_hold_the_clips_of_their_speakers():
     assert found["sex"]["female"] == {"wa": 0.8, "ua": 0.8, "clips": 20, "speakers": 2}
     assert found["sex"]["male"] == {"wa": 0.5, "ua": 0.5, "clips": 20, "speakers": 2}
     assert found["age"]["under 30"] == {"wa": 0.9, "ua": 0.9, "clips": 10, "speakers": 1}
+    assert list(found["age"]) == ["under 30", "30 to 44", "60 and over"]
     assert "race" not in found
 
 

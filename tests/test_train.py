@@ -61,7 +61,7 @@ def test_a_run_ends_with_an_evaluated_bundle(trained):
     }
     results = json.loads((trained / "evaluation" / "metrics.json").read_text())
     assert {key: card[key] for key in results} == results
-    assert set(results) == {"metrics", "risk_coverage"}
+    assert set(results) == {"metrics", "risk_coverage", "overall"}
     assert card["calibrated_on"] == {"validation": ["cremad"], "left_out": []}
 
 
