@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle, update_card
 from ml.config import TrainConfig
-from ml.corpora import CORPORA, read_clips, read_speakers
+from ml.corpora import CORPORA, Clip, read_clips, read_speakers
 from ml.dataset import Split, split_by_speaker
 from ml.errors import SerError
 from ml.formats import FORMATS
@@ -260,6 +260,18 @@ def _add_evaluate(commands: Commands) -> None:
         "--write", action="store_true", help="keep results and speed in the model's bundle.json"
     )
     parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="measure the accuracy through codecs, rooms, noise, levels and clipping instead",
+    )
+    parser.add_argument(
+        "--clips",
+        type=_positive,
+        metavar="N",
+        help="with --robustness: N clips of each corpus, spread over emotions and speakers "
+        "(default: all)",
+    )
+    parser.add_argument(
         "--calibrate",
         action="store_true",
         help="first fit temperature and threshold on validation speakers, and keep them",
@@ -286,6 +298,8 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
     if args.write and args.speakers != "test":
         parser.error("--write keeps results of test speakers only")
+    if args.clips and (args.write or not args.robustness):
+        parser.error("--clips is for --robustness, and --write keeps results of all clips only")
     from ml import evaluate
 
     bundle = _bundle(args.model)
@@ -293,6 +307,8 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     if args.calibrate:
         bundle = _calibrated(bundle, left_out, args)
     clips = getattr(_split(args), args.speakers)
+    if args.robustness:
+        return _run_robustness(bundle, clips, args)
     speakers = {
         key: one for name, path in args.corpus for key, one in read_speakers(name, path).items()
     }
@@ -300,6 +316,18 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     if args.write:
         _keep(bundle, found | evaluate.left_out_results(left_out))
     print((args.output / "report.txt").read_text(), end="")
+    return 0
+
+
+def _run_robustness(bundle: Bundle, clips: Sequence[Clip], args: argparse.Namespace) -> int:
+    from ml import robustness
+
+    drawn = robustness.draw_evenly(clips, args.clips) if args.clips else clips
+    results = robustness.measure_robustness(bundle, drawn, report=_report)
+    robustness.write_robustness(results, args.output)
+    if args.write:
+        update_card(bundle, robustness=robustness.as_shares(results))
+    print(robustness.robustness_table(results), end="")
     return 0
 
 
