@@ -5,10 +5,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from cards import copy_bundle, full_card
 from clips import VOICE
 from playwright.sync_api import expect, sync_playwright
 from werkzeug.serving import make_server
 
+import ml
+import ml.bundle
 from webapp import create_app
 from webapp.settings import Settings
 
@@ -230,10 +233,57 @@ def test_nothing_sticks_out_sideways(new_page, width):
     page.goto("/")
     page.get_by_role("button", name="Analyse this clip").last.click()
     page.wait_for_url("**/analyses/*")
-    paths = ("/", page.url, "/about", "/privacy")
+    models = [f"/models/{name}" for name in ml.bundle_names()]
+    paths = ("/", page.url, "/about", "/privacy", "/models", *models)
     for path in paths:
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def several_models(folder):
+    card = full_card()
+    copy_bundle(folder, ml.DEFAULT_MODEL, **{key: card[key] for key in card if key != "name"})
+    copy_bundle(folder, "voting-by-majority", rule="majority", title="One that votes")
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_pages_of_models_fit_and_can_be_read_as_tables(new_page, tmp_path, monkeypatch, width):
+    several_models(tmp_path)
+    monkeypatch.setattr(ml.bundle, "BUNDLES", tmp_path)
+    page = new_page(viewport={"width": width, "height": 800})
+    page.goto("/about")
+    page.get_by_role("navigation", name="Site").get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="voting-by-majority").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("voting-by-majority")
+    for path in ("/", "/about", "/models", f"/models/{ml.DEFAULT_MODEL}"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        inner = page.evaluate(
+            "[...document.querySelectorAll('main *')].filter("
+            "e => getComputedStyle(e).overflowX === 'auto' && e.scrollWidth > e.clientWidth).length"
+        )
+        assert inner == 0, path
+    page.goto(f"/models/{ml.DEFAULT_MODEL}")
+    table = page.get_by_role("table", name="Speakers it had never heard")
+    assert table.get_by_role("rowheader").first.inner_text() == "CREMA-D"
+    assert table.get_by_role("columnheader").count() == 7
+    expect(table.get_by_role("row").nth(1).get_by_role("cell").nth(3)).to_contain_text("64")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_model_chosen_is_the_one_that_answers(new_page, tmp_path, monkeypatch, javascript):
+    several_models(tmp_path)
+    monkeypatch.setattr(ml.bundle, "BUNDLES", tmp_path)
+    page = new_page(java_script_enabled=javascript)
+    page.goto("/")
+    page.get_by_text("More options").click()
+    expect(page.get_by_label(ml.DEFAULT_MODEL)).to_be_checked()
+    page.get_by_label("voting-by-majority").check()
+    page.get_by_role("button", name="Analyse this clip").first.click()
+    page.wait_for_url("**/analyses/*")
+    expect_answer(page)
+    link = page.locator("main").get_by_role("link", name="voting-by-majority")
+    expect(link).to_have_attribute("href", "/models/voting-by-majority")
 
 
 def test_keyboard_and_reduced_motion(new_page):
