@@ -15,10 +15,15 @@
     ├── UnknownLabelsError            unknown_labels
     ├── ModelError
     │   ├── UnknownModelError         unknown_model
-    │   └── CorruptBundleError        corrupt_bundle
+    │   ├── CorruptBundleError        corrupt_bundle
+    │   └── EncoderWeightsError       encoder_weights
     └── CorpusError
         ├── UnknownCorpusError        unknown_corpus
+        ├── CorpusOptionError         corpus_option
         ├── CorpusLayoutError         corpus_layout
+        ├── CorpusTableError          corpus_table
+        ├── EmptySideError            empty_side
+        ├── NoSoundsError             no_sounds
         └── SpeakerOverlapError       speaker_overlap
 
 Each class has a stable ``code``. Its ``message`` says what came and what was wanted, its ``hint``
@@ -153,6 +158,14 @@ class CorruptBundleError(ModelError):
     hint_template = "Restore the folder from the repository, or train the model again."
 
 
+class EncoderWeightsError(ModelError):
+    """Weights of a pretrained encoder that cannot be used."""
+
+    code = "encoder_weights"
+    message_template = "The encoder's weights in '{path}' cannot be used: {detail}."
+    hint_template = "Give the .npz file of Whisper base's encoder that the README describes."
+
+
 class CorpusError(SerError):
     """Training data that cannot be used as given."""
 
@@ -165,12 +178,44 @@ class UnknownCorpusError(CorpusError):
     hint_template = "Choose one of: {available}."
 
 
+class CorpusOptionError(CorpusError):
+    """An option that the corpus does not have, or a value that the option does not have."""
+
+    code = "corpus_option"
+    message_template = "{corpus} is not read with '{option}'."
+    hint_template = "Leave it out, or choose among: {available}."
+
+
 class CorpusLayoutError(CorpusError):
     """The folder does not look like the corpus."""
 
     code = "corpus_layout"
     message_template = "'{path}' does not look like {corpus}: {detail}."
     hint_template = "Point to the folder in its official layout, where {expected} lies."
+
+
+class CorpusTableError(CorpusError):
+    """A CSV file that does not describe a corpus."""
+
+    code = "corpus_table"
+    message_template = "'{path}', line {line}: {detail}."
+    hint_template = "Give each clip a line with path, label and speaker."
+
+
+class EmptySideError(CorpusError):
+    """A split by speaker leaves nothing on a side that is needed."""
+
+    code = "empty_side"
+    message_template = "No speaker of the given corpora is left for {side}."
+    hint_template = "Add a corpus with more speakers, or name the sides in a CSV's column split."
+
+
+class NoSoundsError(CorpusError):
+    """A folder of sounds without speech holds none."""
+
+    code = "no_sounds"
+    message_template = "There is no recording in the folders of '{folder}'."
+    hint_template = "Write some there with benchmarks/sounds.py: FOLDER/<class>/<name>.wav."
 
 
 class SpeakerOverlapError(CorpusError):

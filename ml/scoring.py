@@ -87,7 +87,9 @@ class Scored:
 
 def learnt_labels(bundle: Bundle) -> tuple[str, ...]:
     """Name the labels that a bundle scores and has heard in training, in the order of `LABELS`."""
-    heard = {label for row in bundle.card["corpora"] for label in CORPORA[row["name"]].labels}
+    # A bundle trained on a table of the user's own names labels that no adapter knows.
+    rows = bundle.card["corpora"]
+    heard = {label for row in rows for label in row.get("labels") or CORPORA[row["name"]].labels}
     return tuple(label for label in LABELS if label in heard and label in bundle.labels)
 
 

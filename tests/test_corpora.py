@@ -1,10 +1,12 @@
 """Corpora in their official layouts: labels, speakers, clips left out, errors."""
 
+import shutil
+
 import pytest
 
-from ml.corpora import CORPORA, Speaker, read_clips, read_speakers
+from ml.corpora import CORPORA, Dimensions, Speaker, checksum, read_clips, read_speakers
 from ml.dataset import split_by_speaker
-from ml.errors import CorpusLayoutError, UnknownCorpusError
+from ml.errors import CorpusLayoutError, CorpusOptionError, UnknownCorpusError
 from tests.corpora_trees import touch
 
 OFFICIAL = {
@@ -37,7 +39,52 @@ OFFICIAL = {
         ],
         [("neutral", "iemocap:Ses01F"), ("sad", "iemocap:Ses01M")],
     ),
+    "tess": (
+        [
+            "OAF_Fear/OAF_back_fear.wav",
+            "OAF_neutral/OA_bite_neutral.wav",
+            "OAF_Pleasant_surprise/OAF_back_ps.wav",
+            "YAF_angry/YAF_back_angry.wav",
+            "YAF_disgust/YAF_back_disgust.wav",
+            "YAF_happy/YAF_back_happy.wav",
+            "YAF_pleasant_surprised/YAF_back_pleasant_surprised.wav",
+            "YAF_sad/YAF_back_sad.wav",
+        ],
+        [
+            ("fearful", "tess:OAF"),
+            ("surprised", "tess:OAF"),
+            ("neutral", "tess:OAF"),
+            ("angry", "tess:YAF"),
+            ("disgust", "tess:YAF"),
+            ("happy", "tess:YAF"),
+            ("surprised", "tess:YAF"),
+            ("sad", "tess:YAF"),
+        ],
+    ),
+    "savee": (
+        [
+            *(f"AudioData/DC/{code}01.wav" for code in ("a", "d", "f", "h", "n", "sa", "su")),
+            "AudioData/KL/n30.wav",
+        ],
+        [
+            *(("angry", "savee:DC"), ("disgust", "savee:DC"), ("fearful", "savee:DC")),
+            *(("happy", "savee:DC"), ("neutral", "savee:DC"), ("sad", "savee:DC")),
+            *(("surprised", "savee:DC"), ("neutral", "savee:KL")),
+        ],
+    ),
+    "emovo": (
+        [
+            *(f"f1/{code}-f1-b1.wav" for code in ("dis", "gio", "neu", "pau", "rab")),
+            *("m3/sor-m3-d1.wav", "m3/tri-m3-n5.wav"),
+        ],
+        [
+            *(("disgust", "emovo:f1"), ("happy", "emovo:f1"), ("neutral", "emovo:f1")),
+            *(("fearful", "emovo:f1"), ("angry", "emovo:f1")),
+            *(("surprised", "emovo:m3"), ("sad", "emovo:m3")),
+        ],
+    ),
 }
+FOLDERS = [name for name in CORPORA if not name.startswith("csv")]
 
 EMO_EVALUATION = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
 
@@ -71,7 +118,7 @@ def make(name, root, files):
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".WAV"])
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_official_names_give_label_and_speaker(name, suffix, tmp_path):
     files, expected = OFFICIAL[name]
     root = make(name, tmp_path, [file.replace(".wav", suffix) for file in files])
@@ -92,7 +139,7 @@ def test_bad_clips_boredom_and_song_are_left_out(tmp_path):
     assert kept == ["03-01-05-01-01-01-07"]
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_that_is_not_the_corpus_is_refused(name, tmp_path):
     with pytest.raises(CorpusLayoutError) as caught:
         read_clips(name, tmp_path)
@@ -107,13 +154,15 @@ def test_names_that_do_not_follow_the_layout_are_refused(tmp_path):
 
 
 def test_an_unknown_corpus_is_answered_with_the_known_ones(tmp_path):
-    with pytest.raises(UnknownCorpusError, match="cremad, ravdess, emodb, nemo, iemocap"):
-        read_clips("tess", tmp_path)
+    with pytest.raises(UnknownCorpusError, match="cremad, ravdess, emodb, nemo, iemocap, tess"):
+        read_clips("nobody", tmp_path)
 
 
-@pytest.mark.parametrize("corpus", CORPORA.values(), ids=lambda corpus: corpus.name)
-def test_every_corpus_has_validation_and_test_speakers_of_its_own(corpus):
-    assert corpus.validation_speakers and corpus.test_speakers
+@pytest.mark.parametrize("name", FOLDERS)
+def test_every_corpus_has_validation_and_test_speakers_of_its_own(name):
+    corpus = CORPORA[name]
+    # TESS has two speakers: one trains, one tests.
+    assert corpus.test_speakers and (corpus.validation_speakers or name == "tess")
     assert not corpus.validation_speakers & corpus.test_speakers
 
 
@@ -193,6 +242,9 @@ def test_speakers_carry_what_the_corpus_says_of_them(tmp_path):
         ("emodb:15", Speaker("male", 25)),
         ("nemo:WR0", Speaker("male", 23)),
         ("iemocap:Ses05F", Speaker("female")),
+        ("tess:OAF", Speaker("female", 64)),
+        ("savee:JK", Speaker("male")),
+        ("emovo:f2", Speaker("female")),
     ],
 )
 def test_sex_and_age_of_a_speaker(speaker, expected, tmp_path):
@@ -201,7 +253,7 @@ def test_sex_and_age_of_a_speaker(speaker, expected, tmp_path):
     assert read_speakers(name, root)[speaker] == expected
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_every_speaker_of_a_corpus_is_known(name, tmp_path):
     if name == "cremad":
         (tmp_path / "VideoDemographics.csv").write_text(
@@ -211,3 +263,120 @@ def test_every_speaker_of_a_corpus_is_known(name, tmp_path):
     known = read_speakers(name, root)
     assert {clip.speaker for clip in read_clips(name, root)} <= set(known)
     assert {row.sex for row in known.values()} <= {"female", "male"}
+
+
+@pytest.mark.parametrize("nested", ["TESS Toronto emotional speech set data", "EMOVO/Dataset"])
+def test_archives_are_read_however_deep_they_were_unpacked_and_each_clip_once(nested, tmp_path):
+    name = nested.split()[0].split("/")[0].lower()
+    files, expected = OFFICIAL[name]
+    make(name, tmp_path / nested, files)
+    assert sorted((c.label, c.speaker) for c in read_clips(name, tmp_path)) == sorted(expected)
+    make(name, tmp_path, files)
+    assert sorted((c.label, c.speaker) for c in read_clips(name, tmp_path)) == sorted(expected)
+
+
+@pytest.mark.parametrize("folder", ["", "ALL/", "AudioData/"])
+def test_savee_is_read_from_one_folder_too(folder, tmp_path):
+    touch(tmp_path, *(f"{folder}{name}.wav" for name in ("DC_a01", "JE_sa15", "JK_su02")))
+    assert [(clip.label, clip.speaker) for clip in read_clips("savee", tmp_path)] == [
+        ("angry", "savee:DC"),
+        ("sad", "savee:JE"),
+        ("surprised", "savee:JK"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "stranger"),
+    [("tess", "OAF_sad/OAF_back_bored.wav"), ("savee", "XY/a01.wav"), ("emovo", "f1/a.wav")],
+)
+def test_a_recording_whose_name_is_not_understood_is_named(name, stranger, tmp_path):
+    make(name, tmp_path, [*OFFICIAL[name][0], stranger])
+    with pytest.raises(CorpusLayoutError, match=stranger):
+        read_clips(name, tmp_path)
+
+
+def test_files_that_macos_hides_are_no_recordings(tmp_path):
+    touch(tmp_path, "AudioData/DC/a01.wav", "AudioData/DC/._a01.wav")
+    assert [clip.path.name for clip in read_clips("savee", tmp_path)] == ["a01.wav"]
+
+
+def write_iemocap(root):
+    """Write two turns of each speaker in each of the five sessions."""
+    for session in range(1, 6):
+        turns = [
+            (f"Ses0{session}F_impro01_F000", "hap", "[4.0000, 3.0000, 2.5000]"),
+            (f"Ses0{session}F_impro01_M000", "exc", "[4.5000, 4.0000, 3.0000]"),
+            (f"Ses0{session}M_script01_1_F001", "fru", "[2.0000, 3.0000, 3.0000]"),
+            (f"Ses0{session}M_script01_1_M001", "ang", "[1.3333, 4.6667, 5.0000]"),
+        ]
+        tables = root / f"Session{session}" / "dialog" / "EmoEvaluation"
+        tables.mkdir(parents=True)
+        (tables / f"._Ses0{session}F_impro01.txt").write_bytes(b"\xff\xfe\x00")
+        for name, code, ratings in turns:
+            dialog = name.rpartition("_")[0]
+            touch(root, f"Session{session}/sentences/wav/{dialog}/{name}.wav")
+            with (tables / f"{dialog}.txt").open("a") as table:
+                table.write(f"[1.0000 - 2.5000]\t{name}\t{code}\t{ratings}\n")
+                table.write("C-E2:\tHappiness;\t()\n\n")
+    return root
+
+
+def test_iemocap_carries_valence_activation_and_dominance(tmp_path):
+    happy, angry, *_others = read_clips("iemocap", write_iemocap(tmp_path))
+    assert (happy.label, happy.dimensions) == ("happy", Dimensions(4.0, 3.0, 2.5))
+    assert (angry.label, angry.dimensions) == ("angry", Dimensions(1.3333, 4.6667, 5.0))
+    assert (happy.speaker, angry.speaker) == ("iemocap:Ses01F", "iemocap:Ses01M")
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ("", {"happy": 5, "angry": 5}),
+        (":excited=happy", {"happy": 10, "angry": 5}),
+        (":turns=improvised", {"happy": 5}),
+        (":turns=improvised,excited=happy", {"happy": 10}),
+        (":turns=scripted", {"angry": 5}),
+    ],
+)
+def test_iemocap_counts_the_turns_that_its_options_name(options, labels, tmp_path):
+    found = [clip.label for clip in read_clips(f"iemocap{options}", write_iemocap(tmp_path))]
+    assert {label: found.count(label) for label in set(found)} == labels
+
+
+@pytest.mark.parametrize(
+    ("options", "test", "validation"),
+    [("", 5, 4), (":test=Session5", 5, 4), (":test=Session3", 3, 2), (":test=Session1", 1, 5)],
+)
+def test_any_session_of_iemocap_can_be_left_out(options, test, validation, tmp_path):
+    split = split_by_speaker(read_clips(f"iemocap{options}", write_iemocap(tmp_path)))
+
+    def heard(clips):
+        return {int(clip.speaker[len("iemocap:Ses") :][:2]) for clip in clips}
+
+    assert heard(split.test) == {test}
+    assert heard(split.validation) == {validation}
+    assert heard(split.train) == {1, 2, 3, 4, 5} - {test, validation}
+
+
+@pytest.mark.parametrize(
+    "name", ["iemocap:excited=angry", "iemocap:test", "iemocap:loud=yes", "cremad:test=Session1"]
+)
+def test_an_option_that_a_corpus_lacks_is_refused_with_those_that_it_has(name, tmp_path):
+    with pytest.raises(CorpusOptionError) as caught:
+        read_clips(name, tmp_path)
+    assert name.partition(":")[2] in caught.value.message
+    assert ("excited=happy" if name.startswith("iemocap") else "nothing") in caught.value.hint
+
+
+def test_a_checksum_holds_wherever_the_folder_lies_and_changes_with_the_data(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for name, content in (("1001_DFA_ANG_XX", b"a"), ("1002_DFA_SAD_XX", b"b")):
+        touch(here, f"AudioWAV/{name}.wav").joinpath(f"AudioWAV/{name}.wav").write_bytes(content)
+    shutil.copytree(here, there)
+    clips = read_clips("cremad", here)
+    first = checksum(clips)
+    assert len(first) == 64 and set(first) <= set("0123456789abcdef")
+    assert checksum(reversed(clips)) == checksum(read_clips("cremad", there)) == first
+    assert checksum(clips[:1]) != first
+    clips[0].path.write_bytes(b"c")
+    assert checksum(clips) != first

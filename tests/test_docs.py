@@ -89,10 +89,13 @@ def test_there_is_a_model_and_no_figure_of_another():
 
 
 @pytest.mark.parametrize("name", ml.CORPORA)
-def test_every_corpus_is_documented_with_its_licence(name):
+def test_every_corpus_is_documented_with_its_licence_and_options(name):
     corpus = ml.CORPORA[name]
-    row = re.search(rf"^\| `{name}` \|.*$", README, re.MULTILINE)[0]
-    assert corpus.title in row and corpus.licence in row and corpus.url in row
+    for option, values in corpus.options.items():
+        assert any(f"`{option}={value}`" in README for value in values), option
+    rows = re.findall(rf"^\| `{name}` \|.*$", README, re.MULTILINE)
+    told = (corpus.title, corpus.licence, corpus.url)
+    assert any(all(text in row for text in told) for row in rows)
 
 
 def test_the_licence_of_the_weights_names_what_they_were_learnt_from():

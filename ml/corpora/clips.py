@@ -1,10 +1,33 @@
 """What a corpus is made of: clips, speakers, and the row that describes the corpus."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+
+Side: TypeAlias = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """How annotators rated an utterance, the mean of theirs, each from 1 to 5.
+
+    Attributes
+    ----------
+    valence : float
+        1 is negative, 5 positive.
+    activation : float
+        1 is calm, 5 excited.
+    dominance : float
+        1 is weak, 5 strong.
+    """
+
+    valence: float
+    activation: float
+    dominance: float
 
 
 @dataclass(frozen=True)
@@ -20,6 +43,10 @@ class Clip:
     votes : mapping of str to float, or None
         Shares of the listeners who heard each emotion, sum 1, by sound alone. `label` stays the
         acted one, also where most listeners heard another.
+    dimensions : Dimensions or None
+        Where the corpus was rated so.
+    side : str or None
+        Where the clip goes when speakers are split; None leaves that to the corpus's row.
     """
 
     path: Path
@@ -28,6 +55,8 @@ class Clip:
     corpus: str
     intensity: float | None = None
     votes: Mapping[str, float] | None = field(default=None, hash=False)
+    dimensions: Dimensions | None = None
+    side: Side | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +97,9 @@ class Corpus:
         Fixed; everybody else trains.
     dropped : frozenset of str
         File stems to leave out: damaged, doubled, or one sound under two labels.
+    options : mapping of str to tuple of str
+        What `read` takes by keyword, and the values that each may have; nothing is chosen unless
+        it is given.
     """
 
     name: str
@@ -78,17 +110,39 @@ class Corpus:
     language: str
     labels: tuple[str, ...]
     layout: str
-    read: Callable[[Path], Iterator[Clip]]
+    read: Callable[..., Iterator[Clip]]
     read_speakers: Callable[[Path], dict[str, Speaker]]
     validation_speakers: frozenset[str]
     test_speakers: frozenset[str]
     dropped: frozenset[str] = frozenset()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
 
-def audio_files(folder: Path) -> Iterator[Path]:
+def audio_files(folder: Path, pattern: str = "*") -> Iterator[Path]:
     """List a folder's recordings in order, without the hidden ones that macOS leaves."""
     return (
         path
-        for path in sorted(folder.glob("*"))
+        for path in sorted(folder.glob(pattern))
         if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
     )
+
+
+def match_names(root: Path, pattern: str) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Match ``folder/stem`` of every recording below a folder, however deep it was unpacked.
+
+    Archives of one corpus are nested differently, and some hold it twice: what matches with the
+    same groups is given once.
+
+    Raises
+    ------
+    ValueError
+        If a recording's name does not match.
+    """
+    seen = set()
+    for path in audio_files(root, "**/*"):
+        match = re.fullmatch(pattern, f"{path.parent.name}/{path.stem}")
+        if match is None:
+            raise ValueError(f"the name of '{path.relative_to(root)}' is not understood")
+        if match.groups() not in seen:
+            seen.add(match.groups())
+            yield path, match

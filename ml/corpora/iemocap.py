@@ -1,9 +1,10 @@
 """IEMOCAP: ten actors in five sessions of two, scripted and improvised."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml.corpora.clips import Clip, Corpus, Speaker, audio_files
+from ml.corpora.clips import Clip, Corpus, Dimensions, Side, Speaker, audio_files
 
 _CODES = {
     "neu": "neutral",
@@ -14,22 +15,46 @@ _CODES = {
     "dis": "disgust",
     "sur": "surprised",
 }
-"""The annotators' majority; excited, frustrated, other and undecided (xxx) are left out."""
+"""The annotators' majority; frustrated, other and undecided (xxx) are left out, and so is excited
+(exc) unless an option counts it as happy, as many papers do."""
+
+_TURN = re.compile(r"\[[\d. -]+\]\t(Ses(\d\d)[FM]_(impro|script)\w*)\t(\w+)\t\[([\d., ]+)\]")
+"""``[6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5000, 2.5000, 2.5000]``"""
+
+_TURNS = {"improvised": "impro", "scripted": "script"}
 
 
-def _read(root: Path) -> Iterator[Clip]:
+def _read(root: Path, excited: str = "", turns: str = "", test: str = "") -> Iterator[Clip]:
+    codes = _CODES | ({"exc": excited} if excited else {})
+    for path, turn in _turns(root):
+        name, session, kind, code, ratings = turn.groups()
+        if code in codes and kind == _TURNS.get(turns, kind):
+            yield Clip(
+                path,
+                codes[code],
+                f"iemocap:{name[:5]}{name[-4]}",
+                "iemocap",
+                dimensions=Dimensions(*(float(rating) for rating in ratings.split(","))),
+                side=_side(int(session), int(test[-1])) if test else None,
+            )
+
+
+def _turns(root: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Find the rated turns that have a recording."""
     for session in sorted(root.glob("Session*")):
-        wav = session / "sentences" / "wav"
-        files = {path.stem: path for folder in wav.glob("*") for path in audio_files(folder)}
+        files = {path.stem: path for path in audio_files(session / "sentences" / "wav", "*/*")}
         for table in sorted((session / "dialog" / "EmoEvaluation").glob("Ses*.txt")):
             for line in table.read_text(encoding="utf-8").splitlines():
-                # [6.2901 - 8.2357]<TAB>Ses01F_impro01_F000<TAB>neu<TAB>[2.5, 2.5, 2.5]
-                fields = line.split("\t")
-                if line.startswith("[") and len(fields) == 4 and fields[1] in files:
-                    name, label = fields[1], _CODES.get(fields[2])
-                    if label is not None:
-                        speaker = f"iemocap:{name[:5]}{name[-4]}"
-                        yield Clip(files[name], label, speaker, "iemocap")
+                turn = _TURN.match(line)
+                if turn and turn[1] in files:
+                    yield files[turn[1]], turn
+
+
+def _side(session: int, test: int) -> Side:
+    """Leave a session out for the test; the one before it validates."""
+    if session == test:
+        return "test"
+    return "validation" if session % 5 + 1 == test else "train"
 
 
 def _read_speakers(_root: Path) -> dict[str, Speaker]:
@@ -55,4 +80,9 @@ CORPUS = Corpus(
     read_speakers=_read_speakers,
     validation_speakers=frozenset(["Ses04F", "Ses04M"]),
     test_speakers=frozenset(["Ses05F", "Ses05M"]),
+    options={
+        "excited": ("happy",),
+        "turns": tuple(_TURNS),
+        "test": tuple(f"Session{session}" for session in range(1, 6)),
+    },
 )
