@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from collections import deque
@@ -15,13 +16,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle, update_card
-from ml.config import TrainConfig
-from ml.corpora import CORPORA, Clip, read_clips, read_speakers
+from ml.corpora import CORPORA, Clip, describe_options, read_clips, read_speakers
 from ml.dataset import Split, split_by_speaker
-from ml.errors import SerError
+from ml.errors import EmptySideError, SerError
 from ml.formats import FORMATS
 from ml.labels import LABEL_SETS, parse_labels
 from ml.models import MODELS
+from ml.options import add_recipe, with_recipe
 from ml.processes import worker_pool
 from ml.recordings import Recording, answer, find_recordings, line, output_paths, stream
 
@@ -176,7 +177,6 @@ def _write(
 
 
 def _add_train(commands: Commands) -> None:
-    defaults = TrainConfig()
     parser = commands.add_parser(
         "train",
         help="train a network on corpora and leave an evaluated bundle",
@@ -184,18 +184,17 @@ def _add_train(commands: Commands) -> None:
         "speakers and scores the test speakers once. An interrupted run goes on with --resume.",
     )
     parser.add_argument("--model", choices=MODELS, default=DEFAULT_MODEL, help="(%(default)s)")
-    _add_corpus_option(parser)
+    _add_corpus_option(parser, required=False)
+    parser.add_argument(
+        "--corpora",
+        type=Path,
+        metavar="DIR",
+        help="a folder that holds, under their names, the corpora that the network learns from",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle")
-    for name in ("epochs", "batch_size", "seed"):
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_positive,
-            default=getattr(defaults, name),
-            metavar="N",
-            help="(%(default)s)",
-        )
     parser.add_argument("--resume", action="store_true", help="go on where DIR stopped")
-    parser.set_defaults(run=_run_train)
+    add_recipe(parser)
+    parser.set_defaults(run=partial(_run_train, parser))
 
 
 def _add_corpus_option(parser: argparse.ArgumentParser, required: bool = True) -> None:
@@ -204,37 +203,47 @@ def _add_corpus_option(parser: argparse.ArgumentParser, required: bool = True) -
         action="append",
         type=_corpus,
         required=required,
-        metavar="NAME=PATH",
-        help=f"a corpus's folder in its official layout, may be repeated: {', '.join(CORPORA)}",
+        metavar="NAME[:OPTION=VALUE,...]=PATH",
+        help="a corpus's folder in its official layout (csv: a table of your own), may be "
+        f"repeated: {', '.join(CORPORA)}; 'corpora' lists them with their options",
     )
 
 
 def _corpus(text: str) -> tuple[str, Path]:
-    name, separator, path = text.partition("=")
-    if not separator or not path:
-        raise argparse.ArgumentTypeError(f"wanted NAME=PATH such as cremad=DIR, got '{text}'")
-    return name, Path(path)
+    """Split ``NAME=PATH`` or ``NAME:OPTION=VALUE,OPTION=VALUE=PATH`` before the path."""
+    found = re.fullmatch(r"(\w+(?::\w+=\w+(?:,\w+=\w+)*)?)=(.+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            "wanted NAME=PATH such as cremad=DIR, or with options such as "
+            f"iemocap:test=Session3=DIR, got '{text}'"
+        )
+    return found[1], Path(found[2])
 
 
-def _run_train(args: argparse.Namespace) -> int:
+def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    architecture = with_recipe(MODELS[args.model], args)
+    args.corpus = args.corpus or []
+    if args.corpora:
+        args.corpus += [(name, args.corpora / name) for name in architecture.corpora]
+    if not args.corpus:
+        parser.error("give --corpora DIR, or --corpus NAME=PATH")
+    split = _split(args, ("train", "validation", "test"))
     from ml.train import train_bundle
 
-    config = TrainConfig(epochs=args.epochs, batch_size=args.batch_size, seed=args.seed)
-    bundle = train_bundle(
-        args.model,
-        _split(args),
-        args.output,
-        config=config,
-        resume=args.resume,
-        report=_report,
-    )
+    bundle = train_bundle(architecture, split, args.output, resume=args.resume, report=_report)
     print((args.output / "evaluation" / "report.txt").read_text(), end="")
     print(f"bundle: {bundle.path}")
     return 0
 
 
-def _split(args: argparse.Namespace) -> Split:
-    return split_by_speaker(clip for name, path in args.corpus for clip in read_clips(name, path))
+def _split(args: argparse.Namespace, needed: tuple[str, ...]) -> Split:
+    """Read the corpora and split them by speaker, with clips on every side that is needed."""
+    clips = (clip for name, path in args.corpus for clip in read_clips(name, path))
+    split = split_by_speaker(clips)
+    for side in needed:
+        if not getattr(split, side):
+            raise EmptySideError(side=side)
+    return split
 
 
 def _report(text: str) -> None:
@@ -306,7 +315,7 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     left_out = [_bundle(name) for name in args.left_out]
     if args.calibrate:
         bundle = _calibrated(bundle, left_out, args)
-    clips = getattr(_split(args), args.speakers)
+    clips = getattr(_split(args, (args.speakers,)), args.speakers)
     if args.robustness:
         return _run_robustness(bundle, clips, args)
     speakers = {
@@ -349,7 +358,7 @@ def _run_comparison(args: argparse.Namespace) -> int:
 def _calibrated(bundle: Bundle, left_out: list[Bundle], args: argparse.Namespace) -> Bundle:
     from ml.calibrating import calibrate_bundle
 
-    clips = _split(args).validation
+    clips = _split(args, ("validation",)).validation
     return calibrate_bundle(bundle, clips, left_out, report=_report)
 
 
@@ -400,12 +409,13 @@ def _add_corpora(commands: Commands) -> None:
 
 def _run_corpora(_args: argparse.Namespace) -> int:
     for corpus in CORPORA.values():
-        print(
-            f"{corpus.name}  {corpus.title} ({corpus.language}), {corpus.licence}, {corpus.url}\n"
-            f"    labels: {', '.join(corpus.labels)}\n"
-            f"    layout: {corpus.layout}\n"
-            f"    {corpus.citation}"
-        )
+        about = ", ".join(filter(None, (corpus.licence, corpus.url)))
+        print(f"{corpus.name}  {corpus.title} ({corpus.language}), {about}")
+        print(f"    labels: {', '.join(corpus.labels)}")
+        print(f"    layout: {corpus.layout}")
+        if corpus.options:
+            print(f"    options: {', '.join(describe_options(corpus))}")
+        print(f"    {corpus.citation}")
     return 0
 
 

@@ -1,8 +1,14 @@
 """All numbers of features, windows, decoding and training, with their units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 SAMPLE_RATE_HZ = 16_000
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] | None = None, least: int = 0) -> Any:
+    """Make a dataclass field that is also an option of the command line."""
+    return field(default=default, metadata={"help": help, "choices": choices, "least": least})
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,15 @@ class DecodeLimits:
     memory_bytes: int = 2 * 1024**3
 
 
+INPUTS = ("mel", "mfcc", "zcr", "rms")
+"""What a network's input can consist of, in the order of its columns."""
+
+NORMALISATIONS = ("none", "level", "feature")
+
+
 @dataclass(frozen=True)
 class FeatureConfig:
-    """Short-time analysis; one frame every `hop_length` samples.
+    """Short-time analysis, one frame every `hop_length` samples, and what a network gets of it.
 
     Attributes
     ----------
@@ -44,6 +56,21 @@ class FeatureConfig:
         Cepstral coefficients.
     floor_db : float
         Log-Mel is floored this far under 0 dB.
+    inputs : tuple of str
+        Which of `INPUTS` go to the network.
+    normalise : str
+        ``"none"``: levels as recorded; ``"level"``: relative to the window's mean power;
+        ``"feature"``: so, and each column with mean 0 and deviation 1 over the window.
+    relative_floor_db : float
+        Level-free features are cut off this far under the window's mean power.
+    trim_db : float
+        Frames at both ends of a window that lie this far under its loudest are cut off; 0 keeps
+        all.
+
+    Raises
+    ------
+    ValueError
+        If `inputs` or `normalise` are none of those.
     """
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
@@ -54,11 +81,37 @@ class FeatureConfig:
     fmax_hz: float = 5400.0
     n_mfcc: int = 20
     floor_db: float = -100.0
+    inputs: tuple[str, ...] = INPUTS
+    normalise: str = option(
+        "level", "levels as recorded, free of them, or each column standardised", NORMALISATIONS
+    )
+    relative_floor_db: float = 70.0
+    trim_db: float = option(0.0, "cut ends this many dB under the loudest frame off, 0: none")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        if not self.inputs or not set(self.inputs) <= set(INPUTS):
+            raise ValueError(f"inputs are some of {', '.join(INPUTS)}, not {self.inputs}")
+        if self.normalise not in NORMALISATIONS:
+            raise ValueError(
+                f"normalise is one of {', '.join(NORMALISATIONS)}, not '{self.normalise}'"
+            )
+
+    @property
+    def columns(self) -> dict[str, slice]:
+        """Where each of `inputs` stands among the columns of a network's input."""
+        widths = {"mel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1}
+        found, end = {}, 0
+        for name in INPUTS:
+            if name in self.inputs:
+                found[name] = slice(end, end + widths[name])
+                end += widths[name]
+        return found
 
     @property
     def n_features(self) -> int:
-        """Columns of the stacked features: Mel, MFCC, ZCR, RMS."""
-        return self.n_mels + self.n_mfcc + 2
+        """Columns of a network's input."""
+        return max(columns.stop for columns in self.columns.values())
 
 
 @dataclass(frozen=True)
@@ -72,51 +125,97 @@ class WindowConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained.
+    """How a network is trained; every field is an option of ``train`` and says there what it is."""
+
+    epochs: int = option(45, "each draws as many clips as the training side has", least=1)
+    batch_size: int = option(48, "clips in a step", least=1)
+    seed: int = option(1, "of weights, draws, masks and augmentation")
+    learning_rate: float = option(1.5e-3, "peak of a cosine schedule")
+    warmup_epochs: int = option(2, "in which the learning rate rises")
+    weight_decay: float = option(2e-2, "of AdamW")
+    ema_momentum: float = option(
+        0.998, "of the running average of the weights, which is what is evaluated and kept"
+    )
+    variants: int = option(5, "augmented versions made of every clip, beside the clean one")
+    clean_share: float = option(0.3, "share of draws that take the clean version")
+    corpus_exponent: float = option(
+        0.6, "a corpus of n clips is drawn like n to this power: 1 as they come, 0 all alike"
+    )
+    label_smoothing: float = option(
+        0.05, "share of the target spread over the labels that the clip's corpus has"
+    )
+    votes_weight: float = option(0.0, "share of the target that follows the listeners' votes")
+    distill_weight: float = option(0.0, "share of the loss that follows a teacher's answers")
+    mixup_alpha: float = option(
+        0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"
+    )
+    noise: float = option(
+        0.0, "share of draws with noise of 5 to 30 dB SNR added to their Mel bands"
+    )
+    time_masks: int = option(2, "stretches silenced (SpecAugment, Park et al. 2019)")
+    time_mask_frames: int = option(24, "their greatest length")
+    mel_masks: int = option(2, "runs of Mel bands, or else of MFCC, set to their mean")
+    mel_mask_bands: int = option(8, "their greatest width")
+    loud_frames_db: float = option(
+        40.0, "inputs are standardised by frames this close to their clip's loudest"
+    )
+    precision: str = option(
+        "mixed_bfloat16",
+        "a Keras dtype policy; what is exported is float32 in any case",
+        ("float32", "mixed_bfloat16", "mixed_float16"),
+    )
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """What a pretrained speech encoder hears and how its frames go on.
+
+    The analysis is that of Whisper (Radford et al. 2022), which is what the weights know.
 
     Attributes
     ----------
-    epochs, batch_size, seed : int
-        An epoch draws as many clips as the training side has.
-    learning_rate : float
-        Peak of a cosine schedule after `warmup_epochs`.
-    weight_decay : float
-        Of AdamW.
-    ema_momentum : float
-        Of the running average of the weights, which is what is evaluated and kept.
-    variants : int
-        Augmented versions made of every training clip, beside the clean one.
-    clean_share : float
-        Share of draws that take the clean version.
-    corpus_exponent : float
-        A corpus of n clips is drawn in proportion to n to this power: 1 as they come, 0 all alike.
-    label_smoothing : float
-        Share of the target spread over the labels that the clip's corpus has.
-    mixup_alpha : float
-        Of the Beta distribution of mixup (Zhang et al. 2018), applied to half of the batches.
-    time_masks, time_mask_frames, mel_masks, mel_mask_bands : int
-        SpecAugment (Park et al. 2019): number and greatest width.
-    precision : str
-        A Keras dtype policy; the exported network is float32 in any case.
+    blocks : int
+        Transformer blocks that are kept.
+    frame_length, hop_length, n_mels : int
+        Short-time analysis, samples and Mel bands from 0 to 8 kHz.
+    band_hz : float
+        Bands that reach higher are silenced, since CREMA-D as distributed to some ends there.
+    range_decades, peak : float
+        Power is kept over so many decades under the loudest band, which is brought to this
+        decimal logarithm.
+    loud_db : float
+        Frames that lie further under the loudest are pauses.
+    pool : int
+        Encoder frames of 20 ms that are averaged into one step.
+    chunk_steps : int
+        Steps that are encoded at a time, each once, whatever windows share them.
     """
 
-    epochs: int = 45
-    batch_size: int = 48
-    seed: int = 1
-    learning_rate: float = 1.5e-3
-    warmup_epochs: int = 2
-    weight_decay: float = 2e-2
-    ema_momentum: float = 0.998
-    variants: int = 5
-    clean_share: float = 0.3
-    corpus_exponent: float = 0.6
-    label_smoothing: float = 0.05
-    mixup_alpha: float = 0.3
-    time_masks: int = 2
-    time_mask_frames: int = 24
-    mel_masks: int = 2
-    mel_mask_bands: int = 8
-    precision: str = "mixed_bfloat16"
+    blocks: int = 3
+    frame_length: int = 400
+    hop_length: int = 160
+    n_mels: int = 80
+    band_hz: float = 5500.0
+    range_decades: float = 8.0
+    peak: float = 1.0
+    loud_db: float = 40.0
+    pool: int = 3
+    chunk_steps: int = 50
+
+    @property
+    def step_length(self) -> int:
+        """Samples in a step."""
+        return 2 * self.hop_length * self.pool
+
+    @property
+    def chunk_frames(self) -> int:
+        """Spectrogram frames in a chunk."""
+        return 2 * self.pool * self.chunk_steps
+
+    @property
+    def width(self) -> int:
+        """Numbers in a step: the convolutions' output and that of each block."""
+        return 512 * (1 + self.blocks)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,23 @@
-"""From clips to training batches: splits by speaker, a cache of features, targets and masks."""
+"""Which clips train, validate and test, and a cache of their features on disk."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ml.audio import decode, window_starts
-from ml.augment import CHAIN, run_chain
-from ml.config import FeatureConfig, TrainConfig, WindowConfig
+from ml.audio import Waveform, decode, window_starts
+from ml.augment import chain_version, run_chain
+from ml.config import FeatureConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
 from ml.errors import SpeakerOverlapError
 from ml.features import Features, extract, model_input, window_frames
-from ml.labels import LABELS
 from ml.processes import worker_pool
 
 
@@ -51,9 +51,12 @@ def check_speakers(one: Iterable[Clip], other: Iterable[Clip], first: str, secon
 
 
 def split_by_speaker(clips: Iterable[Clip]) -> Split:
-    """Share clips out as the corpora's rows fix it; who is named on neither side trains."""
+    """Share clips out as they say or the corpora's rows fix it; who is named nowhere trains."""
     sides: dict[str, list[Clip]] = {"train": [], "validation": [], "test": []}
     for clip in clips:
+        if clip.side is not None:
+            sides[clip.side].append(clip)
+            continue
         corpus, speaker = CORPORA[clip.corpus], clip.speaker.partition(":")[2]
         if speaker in corpus.test_speakers:
             sides["test"].append(clip)
@@ -64,14 +67,23 @@ def split_by_speaker(clips: Iterable[Clip]) -> Split:
     return Split(*(tuple(side) for side in sides.values()))
 
 
+def keep_labels(split: Split, labels: Iterable[str]) -> Split:
+    """Leave out the clips of emotions that a network does not score."""
+    wanted = frozenset(labels)
+    sides = (split.train, split.validation, split.test)
+    return Split(*(tuple(clip for clip in side if clip.label in wanted) for side in sides))
+
+
 @dataclass(frozen=True)
 class FeatureCache:
     """Features of clips in their variants, on disk; variant 0 is the clean one.
 
     Attributes
     ----------
-    frames : numpy.ndarray, shape (total_frames, n_mels + 2), float16
-        Log-Mel in dB, ZCR, RMS of all clips and variants one after another.
+    frames : tuple of numpy.ndarray, shape (total_frames, n_mels + 2), float16
+        Log-Mel in dB, ZCR, RMS of all clips and variants one after another; a corpus each.
+    part : numpy.ndarray, shape (clips,), int
+        In which of `frames` each clip lies.
     offsets : numpy.ndarray, shape (clips, variants + 1), int
         Where the clip's variant v begins; it ends at ``offsets[clip, v] + lengths[clip, v]``.
     lengths : numpy.ndarray, shape (clips, variants + 1), int
@@ -79,25 +91,45 @@ class FeatureCache:
 
     clips: tuple[Clip, ...]
     config: FeatureConfig
-    frames: np.ndarray
+    frames: tuple[np.ndarray, ...]
+    part: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
 
     def features(self, clip: int, variant: int = 0) -> Features:
         """Read one clip's features back (the MFCC are made by `model_input`)."""
         start = self.offsets[clip, variant]
-        rows = np.asarray(self.frames[start : start + self.lengths[clip, variant]], np.float32)
+        stored = self.frames[self.part[clip]][start : start + self.lengths[clip, variant]]
+        rows = np.asarray(stored, np.float32)
         n_mels = self.config.n_mels
         empty = np.empty((0, len(rows)), np.float32)
         return Features(rows[:, :n_mels].T, empty, rows[:, n_mels], rows[:, n_mels + 1])
 
+    def keep(self, labels: Iterable[str]) -> FeatureCache:
+        """Leave out the clips of other emotions; nothing is computed or copied."""
+        wanted = frozenset(labels)
+        rows = [i for i, clip in enumerate(self.clips) if clip.label in wanted]
+        return replace(
+            self,
+            clips=tuple(self.clips[i] for i in rows),
+            part=self.part[rows],
+            offsets=self.offsets[rows],
+            lengths=self.lengths[rows],
+        )
+
+
+def clip_versions(clip: Clip, variants: int, seed: int) -> Iterator[Waveform]:
+    """Yield a clip as it is, then its augmented variants, the same ones for the same seed."""
+    waveform = decode(clip.path)
+    yield waveform
+    rng = np.random.default_rng([seed, zlib.crc32(f"{clip.corpus}/{clip.path.stem}".encode())])
+    for _ in range(variants):
+        yield run_chain(waveform, rng)
+
 
 def _rows(clip: Clip, config: FeatureConfig, variants: int, seed: int) -> list[np.ndarray]:
-    waveform = decode(clip.path)
-    rng = np.random.default_rng([seed, zlib.crc32(f"{clip.corpus}/{clip.path.stem}".encode())])
-    versions = [waveform] + [run_chain(waveform, rng) for _ in range(variants)]
     rows = []
-    for version in versions:
+    for version in clip_versions(clip, variants, seed):
         made = extract(version, config)
         stacked = np.column_stack([made.log_mel.T, made.zcr, made.rms])
         rows.append(stacked.astype(np.float16))
@@ -112,41 +144,67 @@ def cache_features(
     seed: int = 0,
     jobs: int = 2,
 ) -> FeatureCache:
-    """Compute features of all clips, or map them if an earlier run has left them in `folder`."""
-    chain = [(step.__name__, probability) for step, probability in CHAIN]
-    names = [f"{clip.corpus}/{clip.path.stem}" for clip in clips]
-    key = json.dumps([asdict(config), names, variants, seed, chain])
-    stem = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
-    data, index = stem.with_suffix(".f16"), stem.with_suffix(".npy")
-    width = config.n_mels + 2
-    if not index.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        lengths = []
-        count = len(clips)
-        with data.open("wb") as file, worker_pool(jobs) as pool:
-            repeated = ([value] * count for value in (config, variants, seed))
-            for rows in pool.map(_rows, clips, *repeated, chunksize=16):
-                lengths.append([len(row) for row in rows])
-                file.writelines(row.tobytes() for row in rows)
-        np.save(index, np.array(lengths, np.int64))
-    lengths_array = np.load(index)
-    offsets = np.concatenate([[0], np.cumsum(lengths_array.ravel())[:-1]])
-    return FeatureCache(
-        tuple(clips),
-        config,
-        np.memmap(data, np.float16, "r").reshape(-1, width),
-        offsets.reshape(lengths_array.shape),
-        lengths_array,
-    )
+    """Compute features of all clips, or map those that an earlier run has left in `folder`.
+
+    Each corpus has files of its own, which serve every network whose short-time analysis is the
+    same; they are made anew when the clips' files or the augmentation change.
+    """
+    part = np.zeros(len(clips), np.int64)
+    offsets = np.zeros((len(clips), variants + 1), np.int64)
+    lengths = np.zeros_like(offsets)
+    frames = []
+    for number, name in enumerate(dict.fromkeys(clip.corpus for clip in clips)):
+        rows = [i for i, clip in enumerate(clips) if clip.corpus == name]
+        chosen = [clips[i] for i in rows]
+        stem = folder / _key(chosen, config, variants, seed)
+        if not stem.with_suffix(".npy").exists():
+            _write_frames(stem, chosen, (config, variants, seed), jobs)
+        found = np.load(stem.with_suffix(".npy"))
+        part[rows], lengths[rows] = number, found
+        offsets[rows] = (np.cumsum(found.ravel()) - found.ravel()).reshape(found.shape)
+        stored = np.memmap(stem.with_suffix(".f16"), np.float16, "r")
+        frames.append(stored.reshape(-1, config.n_mels + 2))
+    return FeatureCache(tuple(clips), config, tuple(frames), part, offsets, lengths)
 
 
-def target(label: str, corpus: str, smoothing: float = 0.0) -> np.ndarray:
-    """Make the training target over `LABELS`, shape (8,): -1 where the corpus lacks the label."""
-    allowed = [LABELS.index(name) for name in CORPORA[corpus].labels]
-    vector = np.full(len(LABELS), -1.0, np.float32)
-    vector[allowed] = smoothing / len(allowed)
-    vector[LABELS.index(label)] += 1.0 - smoothing
-    return vector
+def _key(clips: Sequence[Clip], config: FeatureConfig, variants: int, seed: int) -> str:
+    """Name the files of a cache by all that decides what is in them."""
+    analysis = [
+        getattr(config, name)
+        for name in (
+            "sample_rate_hz",
+            "frame_length",
+            "hop_length",
+            "n_mels",
+            "fmin_hz",
+            "fmax_hz",
+            "floor_db",
+        )
+    ]
+    files = [
+        (clip.corpus, clip.path.stem, stat.st_size, stat.st_mtime_ns)
+        for clip in clips
+        for stat in (clip.path.stat(),)
+    ]
+    chain = [variants, seed, chain_version()] if variants else None
+    return hashlib.sha256(json.dumps([analysis, files, chain]).encode()).hexdigest()[:16]
+
+
+def _write_frames(
+    stem: Path, clips: Sequence[Clip], how: tuple[FeatureConfig, int, int], jobs: int
+) -> None:
+    """Write both files whole or not at all; two runs that do so at a time do no harm."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    data, index = (stem.with_suffix(f".{os.getpid()}{suffix}") for suffix in (".f16", ".npy"))
+    lengths = []
+    with data.open("wb") as file, worker_pool(jobs) as pool:
+        repeated = ([value] * len(clips) for value in how)
+        for rows in pool.map(_rows, clips, *repeated, chunksize=16):
+            lengths.append([len(row) for row in rows])
+            file.writelines(row.tobytes() for row in rows)
+    np.save(index, np.array(lengths, np.int64))
+    data.replace(stem.with_suffix(".f16"))
+    index.replace(stem.with_suffix(".npy"))
 
 
 def clip_windows(cache: FeatureCache, window: WindowConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -166,82 +224,3 @@ def clip_windows(cache: FeatureCache, window: WindowConfig) -> tuple[np.ndarray,
             inputs.append(model_input(features, start, frames, cache.config))
             owner.append(index)
     return np.stack(inputs), np.array(owner)
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """Draws augmented training batches; the same (seed, epoch, batch) gives the same batch."""
-
-    cache: FeatureCache
-    window: WindowConfig
-    config: TrainConfig
-
-    @property
-    def batches(self) -> int:
-        """Batches in an epoch."""
-        return len(self.cache.clips) // self.config.batch_size
-
-    def probabilities(self) -> np.ndarray:
-        """Return each clip's chance of being drawn, shape (clips,)."""
-        corpora = np.array([clip.corpus for clip in self.cache.clips])
-        names, counts = np.unique(corpora, return_counts=True)
-        weight = dict(zip(names, counts ** (self.config.corpus_exponent - 1.0), strict=True))
-        chances = np.array([weight[name] for name in corpora])
-        return chances / chances.sum()
-
-    def epoch(self, number: int) -> np.ndarray:
-        """Return the clips of one epoch, shape (batches, batch_size)."""
-        rng = np.random.default_rng([self.config.seed, number])
-        chances = self.probabilities() * self.batches * self.config.batch_size
-        # Systematic sampling: each clip comes floor or ceil of its expectation times.
-        points = rng.random() + np.arange(self.batches * self.config.batch_size)
-        order = rng.permutation(len(chances))
-        found = np.searchsorted(np.cumsum(chances[order]), points)
-        drawn = order[np.minimum(found, len(order) - 1)]
-        rng.shuffle(drawn)
-        return drawn.reshape(self.batches, self.config.batch_size)
-
-    def batch(self, number: int, position: int, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Make a batch: inputs (n, frames, n_features) and targets (n, 8)."""
-        rng = np.random.default_rng([self.config.seed, number, position])
-        inputs = np.stack([self._input(clip, rng) for clip in clips])
-        smoothing = self.config.label_smoothing
-        rows = [self.cache.clips[clip] for clip in clips]
-        targets = np.stack([target(row.label, row.corpus, smoothing) for row in rows])
-        alpha = self.config.mixup_alpha
-        if rng.random() < 0.5 and alpha > 0:
-            return _mixup(inputs, targets, rng.beta(alpha, alpha))
-        return inputs, targets
-
-    def _input(self, clip: int, rng: np.random.Generator) -> np.ndarray:
-        clean = rng.random() < self.config.clean_share or self.config.variants == 0
-        variant = 0 if clean else int(rng.integers(1, self.config.variants + 1))
-        features = self.cache.features(clip, variant)
-        frames, _hop = window_frames(self.cache.config, self.window)
-        spare = len(features.rms) - frames
-        start = int(rng.integers(0, spare + 1)) if spare > 0 else 0
-        lead = int(rng.integers(0, 1 - spare)) if spare < 0 else 0
-        return self._mask(model_input(features, start, frames, self.cache.config, lead), rng)
-
-    def _mask(self, made: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        config, n_mels = self.config, self.cache.config.n_mels
-        silence = made.min(axis=0)
-        mean = made[:, :n_mels].mean()
-        for _ in range(config.time_masks):
-            width = int(rng.integers(0, config.time_mask_frames + 1))
-            start = int(rng.integers(0, len(made) - width))
-            made[start : start + width] = silence
-        for _ in range(config.mel_masks):
-            width = int(rng.integers(0, config.mel_mask_bands + 1))
-            start = int(rng.integers(0, n_mels - width))
-            made[:, start : start + width] = mean
-        return made
-
-
-def _mixup(inputs: np.ndarray, targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mix a batch with itself reversed; a label is allowed where either clip's corpus has it."""
-    allowed = (targets >= 0) | (targets[::-1] >= 0)
-    known = np.maximum(targets, 0)
-    mixed = share * known + (1 - share) * known[::-1]
-    inputs = share * inputs + (1 - share) * inputs[::-1]
-    return inputs.astype(np.float32), np.where(allowed, mixed, -1.0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""From a trained Keras network to the file that serves: LiteRT, float32."""
+"""From a trained Keras network to the file that serves: LiteRT, float32 or int8."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import keras
 import numpy as np
 
 
-def to_litert(model: keras.Model) -> bytes:
+def to_litert(model: keras.Model, quantise: bool = False) -> bytes:
     """Convert a network to a LiteRT flatbuffer of built-in operators, for any batch size.
 
     Parameters
     ----------
     model : keras.Model
         In float32, recurrent layers unrolled.
+    quantise : bool
+        Store weights with 8 bits and multiply in 8 bits; inputs, outputs and sums stay float32
+        (LiteRT's dynamic range quantisation).
 
     Raises
     ------
@@ -32,7 +35,10 @@ def to_litert(model: keras.Model) -> bytes:
     signature = tf.TensorSpec(model.input_shape, tf.float32)
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
     frozen = convert_variables_to_constants_v2(function)
-    return tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
+    if quantise:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converter.convert()
 
 
 def largest_difference(model: keras.Model, litert: bytes, inputs: np.ndarray) -> float:

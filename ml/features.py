@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,6 @@ from ml.config import FeatureConfig, WindowConfig
 
 if TYPE_CHECKING:
     from ml.audio import Waveform
-
-RELATIVE_FLOOR_DB = 70.0
-"""`model_input` cuts off what lies this far under the window's mean power; padding lies there."""
 
 
 @dataclass(frozen=True)
@@ -97,49 +94,100 @@ def window_frames(features: FeatureConfig, window: WindowConfig) -> tuple[int, i
 
 
 def model_input(
-    features: Features, start: int, frames: int, config: FeatureConfig, lead: int | None = None
+    features: Features, start: int, frames: int, config: FeatureConfig, place: float = 0.5
 ) -> np.ndarray:
-    """Cut one window for the network, free of the recording's level, padded to full length.
+    """Cut one window for the network, normalised, and padded to full length.
 
-    Levels are relative to the window's mean power, so that moving the microphone changes nothing
-    while the course of loudness and the slope of the spectrum stay. What lies more than
-    `RELATIVE_FLOOR_DB` below is cut off: there the room speaks, not the voice. A window that
-    reaches beyond the end is laid between frames of that floor.
+    Level-free features are relative to the window's mean power, so that moving the microphone
+    changes nothing while the course of loudness and the slope of the spectrum stay. What lies
+    more than ``config.relative_floor_db`` below is cut off: there the room speaks, not the voice.
+    A window that reaches beyond the end is laid between frames of that floor.
 
     Parameters
     ----------
     features : Features
+        MFCC are made anew, of the normalised log-Mel.
     start : int
         First frame of the window.
     frames : int
         Frames that the network wants.
     config : FeatureConfig
-    lead : int, optional
-        Frames of floor before a window that is too short; by default it is centred.
+    place : float
+        Share of the missing frames, 0 to 1, that goes before a window that is too short.
 
     Returns
     -------
-    numpy.ndarray, shape (frames, n_mels + n_mfcc + 2), float32
-        Columns: log-Mel (dB), MFCC of it, ZCR, RMS (dB).
+    numpy.ndarray, shape (frames, n_features), float32
+        Columns as ``config.columns`` has them: log-Mel (dB), MFCC of it, ZCR, RMS (dB).
     """
+    cut = trimmed(features.rms, start, start + frames, config)
+    log_mel, rms_db, floor = _levelled(features.log_mel[:, cut], features.rms[cut], config)
+    made = _stack(log_mel, features.zcr[cut], rms_db, config)
+    padding = _stack(np.full((config.n_mels, 1), floor), np.zeros(1), np.full(1, floor), config)
+    if config.normalise == "feature":
+        made = (made - made.mean(axis=0)) / (made.std(axis=0) + 1e-3)
+        padding = np.zeros_like(padding)
+    first = int(place * (frames - len(made)))
+    whole = np.repeat(padding, frames, axis=0)
+    whole[first : first + len(made)] = made
+    return whole
+
+
+def trimmed(rms: np.ndarray, start: int, end: int, config: FeatureConfig) -> slice:
+    """Frames of a stretch, without what is too quiet at both ends of it.
+
+    Parameters
+    ----------
+    rms : numpy.ndarray, shape (frames,)
+        Of the whole recording.
+    start, end : int
+        The stretch; `end` may lie beyond the recording's.
+    config : FeatureConfig
+        Its `trim_db` counts.
+    """
+    end = min(end, len(rms))
+    if config.trim_db <= 0:
+        return slice(start, end)
+    stretch = rms[start:end]
+    heard = np.flatnonzero(stretch >= stretch.max() * 10 ** (-config.trim_db / 20))
+    return slice(start + int(heard[0]), start + int(heard[-1]) + 1)
+
+
+def loud_rows(features: Features, config: FeatureConfig, within_db: float) -> np.ndarray:
+    """Inputs of the frames at most so far under the loudest, shape (frames, n_features)."""
+    loud = features.rms >= features.rms.max() * 10 ** (-within_db / 20)
+    return model_input(features, 0, len(loud), replace(config, trim_db=0.0))[loud]
+
+
+def _levelled(
+    log_mel: np.ndarray, rms: np.ndarray, config: FeatureConfig
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return log-Mel and RMS in dB as the configuration wants their level, and their floor."""
+    rms_db = 20 * np.log10(np.maximum(rms, 1e-10))
+    if config.normalise == "none":
+        return log_mel, np.maximum(rms_db, config.floor_db), config.floor_db
+    floor = -config.relative_floor_db
+    mean_power_db = 10 * np.log10(np.mean(10 ** (log_mel / 10)))
+    return (
+        np.maximum(log_mel - mean_power_db, floor),
+        np.maximum(rms_db - rms_db.max(), floor),
+        floor,
+    )
+
+
+def _stack(
+    log_mel: np.ndarray, zcr: np.ndarray, rms_db: np.ndarray, config: FeatureConfig
+) -> np.ndarray:
     import librosa
 
-    cut = slice(start, start + frames)
-    log_mel, rms = features.log_mel[:, cut], features.rms[cut]
-    mean_power_db = 10 * np.log10(np.mean(10 ** (log_mel / 10)))
-    levelled = np.maximum(log_mel - mean_power_db, -RELATIVE_FLOOR_DB)
-    rms_db = 20 * np.log10(np.maximum(rms, 1e-10))
-
-    made = np.zeros((frames, config.n_features), np.float32)
-    n_mels, mfcc_end = config.n_mels, config.n_mels + config.n_mfcc
-    made[:, :n_mels] = -RELATIVE_FLOOR_DB
-    made[:, -1] = -RELATIVE_FLOOR_DB
-    made[:, n_mels] = -RELATIVE_FLOOR_DB * np.sqrt(n_mels)
-    spare = frames - len(rms)
-    first = spare // 2 if lead is None else lead
-    rows = slice(first, first + len(rms))
-    made[rows, :n_mels] = levelled.T
-    made[rows, n_mels:mfcc_end] = librosa.feature.mfcc(S=levelled, n_mfcc=config.n_mfcc).T
-    made[rows, mfcc_end] = features.zcr[cut]
-    made[rows, -1] = np.maximum(rms_db - rms_db.max(), -RELATIVE_FLOOR_DB)
+    made = np.empty((len(zcr), config.n_features), np.float32)
+    columns = config.columns
+    if "mel" in columns:
+        made[:, columns["mel"]] = log_mel.T
+    if "mfcc" in columns:
+        made[:, columns["mfcc"]] = librosa.feature.mfcc(S=log_mel, n_mfcc=config.n_mfcc).T
+    if "zcr" in columns:
+        made[:, columns["zcr"]] = zcr[:, None]
+    if "rms" in columns:
+        made[:, columns["rms"]] = rms_db[:, None]
     return made

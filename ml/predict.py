@@ -23,7 +23,6 @@ Progress = Callable[[float], None]
 
 _BATCH_WINDOWS = 8
 """The network's working memory grows by 2 MB with each; more of them are no faster."""
-_MARGIN_FRAMES = 2
 _LISTENING_SHARE = 0.4
 """Share of the time that finding the voice takes; the network has the rest."""
 
@@ -140,8 +139,9 @@ class Recognizer:
         frames, _hop = window_frames(config, self.bundle.windows)
         final = max(0, 1 + len(samples) // hop - frames)
         starts = [min(-(-start // hop), final) for start, _end in spans]
-        origin = max(0, starts[0] - _MARGIN_FRAMES)
-        stop = (starts[-1] + frames + _MARGIN_FRAMES) * hop
+        margin = -(-config.frame_length // (2 * hop))
+        origin = max(0, starts[0] - margin)
+        stop = (starts[-1] + frames + margin) * hop
         features = extract_samples(samples[origin * hop : stop], config)
         return np.stack([model_input(features, start - origin, frames, config) for start in starts])
 

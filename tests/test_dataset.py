@@ -1,21 +1,23 @@
-"""Splits, targets, the feature cache and the batches made of it."""
+"""Splits, and the cache of features."""
+
+import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ml.audio import decode, window_starts
-from ml.config import FeatureConfig, TrainConfig, WindowConfig
-from ml.corpora import CORPORA, Clip, read_clips
+from ml.config import FeatureConfig, WindowConfig
+from ml.corpora import Clip, read_clips
 from ml.dataset import (
-    Sampler,
     Split,
     cache_features,
+    clip_versions,
     clip_windows,
-    target,
+    keep_labels,
 )
 from ml.errors import SpeakerOverlapError
 from ml.features import extract, model_input, window_frames
-from ml.labels import LABELS
 from tests.corpora_trees import write_cremad
 
 FEATURES, WINDOW = FeatureConfig(), WindowConfig()
@@ -44,15 +46,6 @@ def test_a_speaker_on_two_sides_raises(sides):
     assert sides[0] in caught.value.message and sides[1] in caught.value.message
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
-def test_a_target_is_masked_to_the_labels_of_its_corpus(corpus):
-    made = target("happy", corpus, smoothing=0.1)
-    allowed = [label in CORPORA[corpus].labels for label in LABELS]
-    assert np.array_equal(made >= 0, allowed)
-    assert made[allowed].sum() == pytest.approx(1.0)
-    assert made.argmax() == LABELS.index("happy")
-
-
 def test_windows_cover_a_clip_and_the_last_ends_with_it():
     assert window_starts(100, 240, 120) == [0]
     assert window_starts(240, 240, 120) == [0]
@@ -69,47 +62,67 @@ def test_cached_features_equal_fresh_ones(cache):
 
 
 def test_the_second_variant_is_an_augmented_one_made_from_the_seed(cache, tmp_path):
-    again = cache_features(cache.clips, FEATURES, tmp_path, variants=1, seed=3)
-    other = cache_features(cache.clips, FEATURES, tmp_path, variants=1, seed=4)
-    assert np.array_equal(again.frames, cache.frames)
-    assert other.frames.shape != cache.frames.shape or not np.array_equal(
-        other.frames, cache.frames
-    )
+    again = cache_features(cache.clips[:3], FEATURES, tmp_path, variants=1, seed=3)
+    other = cache_features(cache.clips[:3], FEATURES, tmp_path, variants=1, seed=4)
+    assert np.array_equal(again.features(2, 1).log_mel, cache.features(2, 1).log_mel)
+    assert not np.array_equal(other.frames[0][-50:], again.frames[0][-50:])
     assert not np.array_equal(cache.features(0, 1).rms, cache.features(0, 0).rms)
+    clean, changed = clip_versions(cache.clips[2], 1, 3)
+    assert np.array_equal(clean.samples, decode(cache.clips[2].path).samples)
+    assert extract(changed).rms == pytest.approx(cache.features(2, 1).rms, abs=1e-3)
 
 
 def test_the_cache_is_read_back_and_not_made_again(cache, tmp_path):
     cache_features(cache.clips[:2], FEATURES, tmp_path)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    cache_features(cache.clips[:2], FEATURES, tmp_path)
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
+    other_network = replace(FEATURES, inputs=("mel",), normalise="none", trim_db=20.0)
+    for config in (FEATURES, other_network):
+        cache_features(cache.clips[:2], config, tmp_path)
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
-def test_batches_repeat_with_the_seed_and_differ_without(cache):
-    config = TrainConfig(batch_size=4, variants=1)
-    sampler = Sampler(cache, WINDOW, config)
-    rows = sampler.epoch(2)
-    assert rows.shape == (3, 4)
-    inputs, targets = sampler.batch(2, 1, rows[1])
-    assert inputs.shape == (4, 240, FEATURES.n_features) and targets.shape == (4, 8)
-    assert np.array_equal(inputs, sampler.batch(2, 1, rows[1])[0])
-    assert not np.array_equal(inputs, sampler.batch(3, 1, rows[1])[0])
+def test_another_recording_under_the_same_name_is_not_taken_for_the_old_one(cache, tmp_path):
+    path = tmp_path / "AudioWAV" / cache.clips[0].path.name
+    path.parent.mkdir()
+    made = []
+    for source in cache.clips[:2]:
+        path.write_bytes(source.path.read_bytes())
+        os.utime(path, (len(made), len(made)))
+        clip = replace(cache.clips[0], path=path)
+        made.append(cache_features([clip], FEATURES, tmp_path / "features").features(0))
+    assert made[0].log_mel.shape != made[1].log_mel.shape or not np.array_equal(
+        made[0].log_mel, made[1].log_mel
+    )
 
 
-def test_mixup_keeps_masked_labels_masked_and_targets_a_distribution(cache):
-    sampler = Sampler(cache, WINDOW, TrainConfig(batch_size=4, variants=1))
-    for position in range(6):
-        _inputs, targets = sampler.batch(0, position, np.arange(4))
-        assert np.array_equal(targets[0] < 0, [label in ("calm", "surprised") for label in LABELS])
-        assert np.maximum(targets, 0).sum(axis=1) == pytest.approx(1.0)
+def test_a_corpus_is_cached_alone_and_clips_stay_in_the_order_given(cache, tmp_path):
+    mixed = [
+        replace(clip, corpus="emodb") if i % 2 else clip for i, clip in enumerate(cache.clips[:4])
+    ]
+    both = cache_features(mixed, FEATURES, tmp_path)
+    files = len(list(tmp_path.iterdir()))
+    one = cache_features(mixed[1::2], FEATURES, tmp_path)
+    assert len(list(tmp_path.iterdir())) == files == 4
+    for i, clip in enumerate(mixed):
+        assert both.clips[i] == clip
+        assert np.array_equal(both.features(i).log_mel, cache.features(i).log_mel)
+    assert np.array_equal(one.features(1).log_mel, cache.features(3).log_mel)
 
 
-def test_a_small_corpus_is_drawn_more_often_than_its_size(cache):
-    few = [Clip(cache.clips[0].path, "happy", "emodb:03", "emodb")] * 2
-    mixed = type(cache)(cache.clips + tuple(few), *list(vars(cache).values())[1:])
-    chances = Sampler(mixed, WINDOW, TrainConfig(corpus_exponent=0.5)).probabilities()
-    assert chances.sum() == pytest.approx(1.0)
-    assert chances[-2:].sum() == pytest.approx(np.sqrt(2) / (np.sqrt(2) + np.sqrt(12)))
+def test_clips_of_other_emotions_are_left_out_without_new_files(cache):
+    kept = cache.keep(("happy", "sad", "surprised"))
+    assert {clip.label for clip in kept.clips} == {"happy", "sad"}
+    for i, clip in enumerate(kept.clips):
+        row = cache.clips.index(clip)
+        for variant in (0, 1):
+            expected = cache.features(row, variant).log_mel
+            assert np.array_equal(kept.features(i, variant).log_mel, expected)
+
+
+def test_a_split_keeps_the_emotions_that_a_network_scores():
+    calm = Clip(None, "calm", "ravdess:03", "ravdess")
+    split = keep_labels(Split((calm, clip("a")), (clip("b"),), ()), ("happy", "sad"))
+    assert split == Split((clip("a"),), (clip("b"),), ())
 
 
 def test_validation_windows_know_their_clip(cache):

@@ -1,12 +1,14 @@
 """Features of signals whose answers are known by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.fft import dct
 
 from ml.audio import Waveform
 from ml.config import FeatureConfig
-from ml.features import RELATIVE_FLOOR_DB, extract, model_input
+from ml.features import extract, loud_rows, model_input
 
 CONFIG = FeatureConfig()
 RATE = CONFIG.sample_rate_hz
@@ -97,8 +99,82 @@ def test_a_short_window_is_centred_between_frames_of_the_floor():
     frames = len(features.rms)
     made = model_input(features, 0, frames + 20, CONFIG)
     padding = np.concatenate([made[:10], made[-10:]])
-    assert np.all(padding[:, : CONFIG.n_mels] == -RELATIVE_FLOOR_DB)
-    expected = dct(np.full(CONFIG.n_mels, -RELATIVE_FLOOR_DB), norm="ortho")[: CONFIG.n_mfcc]
+    assert np.all(padding[:, : CONFIG.n_mels] == -CONFIG.relative_floor_db)
+    expected = dct(np.full(CONFIG.n_mels, -CONFIG.relative_floor_db), norm="ortho")[: CONFIG.n_mfcc]
     assert padding[:, CONFIG.n_mels : -2] == pytest.approx(np.tile(expected, (20, 1)), abs=1e-3)
     assert not padding[:, -2].any()
     assert made[10:-10] == pytest.approx(model_input(features, 0, frames, CONFIG), abs=1e-5)
+
+
+def test_a_network_gets_the_columns_that_it_asks_for():
+    features = extract(tone(700.0))
+    whole = model_input(features, 0, 60, CONFIG)
+    for names, columns in (
+        (("mfcc",), slice(64, 84)),
+        (("mel",), slice(0, 64)),
+        (("mfcc", "zcr", "rms"), slice(64, 86)),
+    ):
+        config = replace(CONFIG, inputs=names)
+        assert model_input(features, 0, 60, config) == pytest.approx(whole[:, columns])
+    assert replace(CONFIG, inputs=["zcr", "mel"]).columns == {
+        "mel": slice(0, 64),
+        "zcr": slice(64, 65),
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"inputs": ("chroma",)}, {"inputs": ()}, {"normalise": "db"}])
+def test_features_that_do_not_exist_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"mel, mfcc, zcr, rms|none, level, feature"):
+        FeatureConfig(**wrong)
+
+
+def test_a_description_from_before_there_were_choices_still_reads():
+    old = {"n_mels": 64, "hop_length": 200, "fmax_hz": 5400.0, "n_mfcc": 20, "floor_db": -100.0}
+    assert FeatureConfig(**old) == CONFIG
+    assert (CONFIG.inputs, CONFIG.relative_floor_db) == (("mel", "mfcc", "zcr", "rms"), 70.0)
+
+
+def test_levels_as_recorded_keep_the_level():
+    config = replace(CONFIG, normalise="none")
+    loud, quiet = (model_input(extract(tone(900.0, a)), 5, 60, config) for a in (0.8, 0.08))
+    band = loud[30, :64].argmax()
+    assert (loud - quiet)[:, band] == pytest.approx(20.0, abs=0.05)
+    assert (loud - quiet)[:, -1] == pytest.approx(20.0, abs=0.05)
+    beyond = model_input(extract(tone(900.0, seconds=0.5)), 0, 100, config)
+    assert np.all(beyond[0, :64] == config.floor_db) and beyond[0, -1] == config.floor_db
+
+
+def test_each_column_can_be_standardised_over_its_window():
+    noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32) / 10
+    config = replace(CONFIG, normalise="feature")
+    made = model_input(extract(Waveform(noise, RATE)), 0, 70, config)
+    assert made.mean(axis=0) == pytest.approx(0.0, abs=1e-3)
+    assert made.std(axis=0) == pytest.approx(1.0, abs=0.05)
+    padded = model_input(extract(Waveform(noise, RATE)), 0, 101, config)
+    assert not padded[:10].any() and not padded[-10:].any()
+
+
+def test_silence_at_both_ends_can_be_cut_off():
+    config = replace(CONFIG, trim_db=30.0)
+    silence = np.zeros(40 * CONFIG.hop_length, np.float32)
+    voice = tone(500.0, seconds=0.5).samples
+    samples = np.concatenate([silence, voice, silence[: len(silence) // 2]])
+    made = model_input(extract(Waveform(samples, RATE)), 0, 100, config)
+    filled = np.flatnonzero(made[:, -1] > -config.relative_floor_db)
+    assert len(filled) == pytest.approx(len(voice) / CONFIG.hop_length, abs=4)
+    assert abs(int(filled[0]) - (99 - int(filled[-1]))) <= 1
+    untouched = model_input(extract(Waveform(samples, RATE)), 0, 100, CONFIG)
+    assert np.flatnonzero(untouched[:, -1] > -config.relative_floor_db)[0] >= 38
+
+
+@pytest.mark.parametrize(("place", "first"), [(0.0, 0), (0.5, 10), (1.0, 20)])
+def test_a_short_window_lies_where_it_is_put(place, first):
+    features = extract(tone(900.0, seconds=0.5))
+    made = model_input(features, 0, len(features.rms) + 20, CONFIG, place=place)
+    assert np.flatnonzero(made[:, -1] > -CONFIG.relative_floor_db)[0] == first
+
+
+def test_frames_near_the_loudest_are_told_from_the_quiet_ones():
+    samples = np.concatenate([tone(500.0).samples, tone(500.0, 0.5e-3).samples])
+    rows = loud_rows(extract(Waveform(samples, RATE)), CONFIG, within_db=40.0)
+    assert rows.shape == (pytest.approx(RATE / CONFIG.hop_length, abs=3), CONFIG.n_features)

@@ -1,6 +1,7 @@
 """A whole training run on a tiny corpus of synthetic voices, through the command line."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -10,12 +11,12 @@ import pytest
 from ml.__main__ import main
 from ml.bundle import Scorer, read_bundle
 from ml.calibration import Calibration, calibrate
-from ml.corpora import read_clips
+from ml.corpora import checksum, read_clips
 from ml.dataset import split_by_speaker
 from ml.errors import CorruptBundleError, SpeakerOverlapError
 from ml.evaluate import evaluate_bundle
-from ml.labels import LABELS
-from ml.train import masked_crossentropy
+from ml.fitting import averaged, masked_crossentropy
+from ml.labels import LABEL_SETS, LABELS
 from tests.corpora_trees import write_cremad
 
 SPEAKERS = ("1002", "1005", "1003", "1006")
@@ -48,7 +49,7 @@ def test_a_run_ends_with_an_evaluated_bundle(trained):
     assert card["training"]["speakers"] == ["cremad:1002", "cremad:1005"]
     assert card["training"]["seed"] == 7
     assert card["corpora"][0]["licence"] == "ODbL 1.0"
-    assert card["versions"]["keras"] == keras.__version__
+    assert card["quantised"] is False and card["litert_difference"] < 1e-4
     assert 0.1 < bundle.calibration.temperature < 10
     written = {path.name for path in (trained / "evaluation").iterdir()}
     assert written == {
@@ -138,3 +139,90 @@ def test_labels_that_a_corpus_lacks_are_neither_taught_nor_denied():
     by_hand = -np.log(calibrate(np.array([1.0, 0.0]), Calibration())[0])
     assert small == pytest.approx(by_hand, abs=1e-5)
     assert large == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_a_run_says_what_it_takes_to_repeat_it(trained, corpus):
+    found = read_bundle(trained).card["provenance"]
+    assert found["command"] == (
+        "python -m ml train --model cnn-gru --corpus cremad=PATH --epochs 2 --batch-size 4 --seed 7"
+    )
+    assert found["seed"] == 7 and found["packages"]["keras"] == keras.__version__
+    split = split_by_speaker(read_clips("cremad", corpus))
+    assert found["data"] == {"cremad": checksum(split.train + split.validation)}
+    assert found["git_commit"] is None or re.fullmatch(r"[0-9a-f]{40}\+?", found["git_commit"])
+
+
+def test_a_network_of_four_emotions_ends_as_a_quantised_bundle(corpus, tmp_path):
+    output = tmp_path / "four"
+    more = ("--model", "cnn-bigru", "--variants", "1", "--noise", "0.5", "--trim", "40")
+    assert run(corpus, output, 1, *more) == 0
+    bundle = read_bundle(output)
+    assert bundle.labels == LABEL_SETS["4"] and bundle.features.trim_db == 40.0
+    assert bundle.features.columns == {"mel": slice(0, 128)}
+    assert bundle.card["metrics"]["cremad"]["clips"] == 4
+    assert bundle.card["quantised"] is True and 0 < bundle.card["litert_difference"] < 0.05
+    assert bundle.card["size_bytes"] < 3_000_000
+    assert "--noise 0.5" in bundle.card["provenance"]["command"]
+    assert bundle.card["training"]["noise"] == 0.5
+
+
+def test_a_folder_of_corpora_gives_a_network_those_that_it_learns_from(tmp_path, capsys):
+    arguments = ["train", "--model", "mfcc-cnn", "--corpora", str(tmp_path)]
+    assert main([*arguments, "--output", str(tmp_path / "out")]) == 2
+    assert str(tmp_path / "ravdess") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("--epochs=0", "whole number of at least 1, got '0'"),
+        ("--noise=x", "a number of at least 0, got 'x'"),
+        ("--learning-rate=nan", "a number of at least 0, got 'nan'"),
+        ("--normalise=loud", "choose from"),
+        ("--seed=1", "--corpora DIR, or --corpus NAME=PATH"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(given, wanted, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--output", str(tmp_path), given])
+    assert wanted in capsys.readouterr().err
+
+
+def test_a_teacher_is_followed_over_all_labels():
+    logits = np.array([[2.0, 1.0, 0.0]], np.float32)
+    own, taught = [-1.0, 0.25, 0.0], [0.6, 0.15, 0.0]
+    loss = np.asarray(masked_crossentropy(np.array([own + taught], np.float32), logits))
+    among_two = np.log(calibrate(logits[:, 1:], Calibration()))[0]
+    among_all = np.log(calibrate(logits, Calibration()))[0]
+    by_hand = -0.25 * among_two[0] - np.dot(taught, among_all)
+    assert loss == pytest.approx(by_hand, abs=1e-5)
+
+
+class Batches:
+    """Stands where a Sampler does: two batches of one epoch."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def epoch(self, number):
+        return np.arange(len(self.batches))
+
+    def batch(self, number, position, clips):
+        return self.batches[position], None
+
+
+def test_averaged_weights_get_batch_statistics_of_their_own():
+    keras.config.set_dtype_policy("float32")
+    rng = np.random.default_rng(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
+    model.compile(keras.optimizers.SGD(0.0, use_ema=True), "mse")
+    batches = [rng.normal(loc, 2.0, (500, 3)).astype(np.float32) for loc in (4.0, 6.0)]
+    model.train_on_batch(batches[0], batches[0])
+    before = [np.array(weight) for weight in model.get_weights()]
+    with averaged(model, Batches(*batches), 0):
+        mean, variance = (np.asarray(one) for one in model.non_trainable_variables[:2])
+        assert mean == pytest.approx(np.mean([one.mean(axis=0) for one in batches], axis=0))
+        assert variance == pytest.approx(np.mean([one.var(axis=0) for one in batches], axis=0))
+    for now, then in zip(model.get_weights(), before, strict=True):
+        assert np.array_equal(now, then)
+    assert model.layers[0].momentum == 0.99

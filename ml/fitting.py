@@ -1,0 +1,222 @@
+"""Training a network: its loss, its epochs, and what is measured after each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from ml.corpora import CORPORA, Clip
+from ml.features import loud_rows, window_frames
+from ml.labels import LABELS
+from ml.metrics import accuracies, best_labels
+from ml.models import Architecture
+from ml.sampling import Sampler
+
+Report = Callable[[str], None]
+
+_ADAPTING_CLIPS = 1500
+_SETTLING_BATCHES = 20
+
+
+def fit(
+    architecture: Architecture,
+    sampler: Sampler,
+    validation: tuple[np.ndarray, np.ndarray],
+    clips: tuple[Clip, ...],
+    output: Path,
+    resume: bool = False,
+    report: Report = lambda line: None,
+) -> list[dict[str, Any]]:
+    """Train; leave ``best.keras``, ``last.keras`` and ``history.json`` in ``checkpoints/``.
+
+    Parameters
+    ----------
+    validation : tuple of numpy.ndarray
+        Windows and the index of the clip that each is of, from `ml.dataset.clip_windows`.
+    clips : tuple of Clip
+        The validation clips.
+    output : Path
+        Where ``checkpoints/`` lies or comes to lie.
+    resume : bool
+        Go on after the last whole epoch.
+    report : callable
+        Is told a line each epoch.
+
+    Returns
+    -------
+    list of dict
+        The history: a row an epoch.
+    """
+    keras.utils.set_random_seed(sampler.config.seed)
+    keras.config.set_dtype_policy(sampler.config.precision)
+    folder = output / "checkpoints"
+    last, rows = folder / "last.keras", folder / "history.json"
+    history: list[dict[str, Any]] = []
+    if resume and last.exists():
+        model = keras.models.load_model(last)
+        history = json.loads(rows.read_text())
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        model = prepare(architecture, sampler)
+    for number in range(len(history), sampler.config.epochs):
+        loss = _run_epoch(model, sampler, number)
+        with averaged(model, sampler, number):
+            results = _validate(model, validation, clips, sampler.labels)
+            mean_ua = float(np.mean([result["ua"] for result in results.values()]))
+            if mean_ua > max((row["mean_ua"] for row in history), default=0.0):
+                _save(model, folder / "best.keras")
+        history.append(
+            {"epoch": number + 1, "loss": loss, "mean_ua": mean_ua, "validation": results}
+        )
+        _save(model, last)
+        rows.write_text(json.dumps(history, indent=1))
+        shown = "  ".join(f"{name} {row['wa']:.3f}" for name, row in results.items())
+        report(
+            f"epoch {number + 1}/{sampler.config.epochs}  loss {loss:.3f}  "
+            f"validation UA {mean_ua:.3f}  WA {shown}"
+        )
+    return history
+
+
+def build(architecture: Architecture, unroll: bool = False) -> keras.Model:
+    """Build a network as its row of `ml.models.MODELS` has it."""
+    return architecture.build(
+        frames=window_frames(architecture.features, architecture.windows)[0],
+        features=architecture.features,
+        n_labels=len(architecture.labels),
+        unroll=unroll,
+    )
+
+
+def prepare(architecture: Architecture, sampler: Sampler) -> keras.Model:
+    """Build a compiled network whose first layer knows mean and deviation of frames with voice."""
+    config = sampler.config
+    model = build(architecture)
+    count = len(sampler.cache.clips)
+    chosen = np.random.default_rng(config.seed).permutation(count)[:_ADAPTING_CLIPS]
+    loud = [
+        loud_rows(sampler.cache.features(clip), architecture.features, config.loud_frames_db)
+        for clip in chosen
+    ]
+    model.get_layer("standardise").adapt(np.concatenate(loud)[None])
+    steps = sampler.batches
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate / 50,
+        decay_steps=steps * max(1, config.epochs - config.warmup_epochs),
+        warmup_target=config.learning_rate,
+        warmup_steps=steps * config.warmup_epochs,
+        alpha=0.01,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=config.weight_decay,
+        clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=config.ema_momentum,
+        ema_overwrite_frequency=None,
+    )
+    model.compile(optimizer, masked_crossentropy)
+    return model
+
+
+@keras.saving.register_keras_serializable("undertone")
+def masked_crossentropy(targets: Any, logits: Any) -> Any:
+    """Cross-entropy over the labels that the clip's corpus has; targets are -1 at the others.
+
+    A second half of the targets is what a teacher says: cross-entropy over all labels is added.
+    """
+    n_labels = logits.shape[-1]
+    own, taught = targets[:, :n_labels], targets[:, n_labels:]
+    masked = ops.where(own >= 0, logits, -1e9)
+    loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
+    if targets.shape[-1] > n_labels:
+        loss = loss - ops.sum(taught * ops.log_softmax(logits), axis=-1)
+    return loss
+
+
+def _run_epoch(model: keras.Model, sampler: Sampler, number: int) -> float:
+    """Train one epoch; return the mean loss.
+
+    ``fit`` would end by putting the averaged weights in the place of the trained ones.
+    """
+    losses = [
+        model.train_on_batch(*sampler.batch(number, position, clips))
+        for position, clips in enumerate(sampler.epoch(number))
+    ]
+    return float(np.mean(losses))
+
+
+@contextmanager
+def averaged(model: keras.Model, sampler: Sampler, number: int) -> Iterator[None]:
+    """Let the model bear the running average of its weights for a while.
+
+    The statistics of batch normalisation belong to other weights, so they are measured anew on
+    batches of epoch `number`.
+    """
+    weights = model.get_weights()
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    batches = (
+        sampler.batch(number, position, clips)[0]
+        for position, clips in enumerate(sampler.epoch(number)[:_SETTLING_BATCHES])
+    )
+    _settle(model, batches)
+    yield
+    model.set_weights(weights)
+
+
+def _settle(model: keras.Model, batches: Iterator[np.ndarray]) -> None:
+    """Set each batch normalisation to the mean of what it sees in these batches."""
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for seen, inputs in enumerate(batches):
+        for layer in layers:
+            layer.momentum = seen / (seen + 1)
+        model(inputs, training=True)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def _validate(
+    model: keras.Model,
+    windows: tuple[np.ndarray, np.ndarray],
+    clips: tuple[Clip, ...],
+    labels: tuple[str, ...],
+) -> dict[str, dict[str, float]]:
+    inputs, owner = windows
+    logits = model.predict(inputs, batch_size=128, verbose=0)
+    log_probabilities = np.asarray(ops.log_softmax(logits))
+    sums = np.zeros((len(clips), len(labels)))
+    np.add.at(sums, owner, log_probabilities)
+    scores = np.zeros((len(clips), len(LABELS)))
+    columns = [LABELS.index(label) for label in labels]
+    scores[:, columns] = np.exp(sums / np.bincount(owner)[:, None])
+    truth = np.array([clip.label for clip in clips])
+    corpora = np.array([clip.corpus for clip in clips])
+    results = {}
+    for name in dict.fromkeys(corpora.tolist()):
+        rows = corpora == name
+        allowed = [label for label in CORPORA[name].labels if label in labels]
+        results[name] = accuracies(truth[rows], best_labels(scores[rows], allowed))
+    return results
+
+
+def _save(model: keras.Model, path: Path) -> None:
+    """Write whole or not at all, so that an interrupted run can resume."""
+    partial = path.with_name("partial-" + path.name)
+    model.save(partial)
+    partial.replace(path)

@@ -1,0 +1,132 @@
+"""The registry `MODELS`: every network with all that it decides, built in pure Keras 3."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ml.config import FeatureConfig, TrainConfig, WindowConfig
+from ml.labels import LABEL_SETS, LABELS
+from ml.models import cnn_bigru, cnn_gru, cnn_lstm, crnn, mfcc_cnn, transformer
+
+if TYPE_CHECKING:
+    import keras
+
+CORPORA_OF_ALL = ("cremad", "ravdess", "emodb", "nemo")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One row of `MODELS`.
+
+    Attributes
+    ----------
+    name, title, description : str
+        Its key; its name for people; one sentence about it.
+    build : callable
+        Takes ``frames``, ``features`` (a `FeatureConfig`), ``n_labels`` and ``unroll`` (recurrent
+        layers as a plain graph, which the serving runtime runs at any batch size) and returns a
+        ``keras.Model`` from (batch, frames, n_features) to logits (batch, n_labels). Its first
+        layer is a ``keras.layers.Normalization`` called ``standardise``.
+    labels : tuple of str
+        What it scores, some of ``ml.labels.LABELS`` in that order.
+    features, windows : FeatureConfig, WindowConfig
+        What it hears at a time.
+    rule : str
+        How windows become an answer: ``"mean"`` or ``"majority"``.
+    train : TrainConfig
+        Its recipe.
+    corpora : tuple of str
+        What it is trained on unless told otherwise.
+    quantise : bool
+        Serve it with weights of 8 bits.
+    """
+
+    name: str
+    title: str
+    description: str
+    build: Callable[..., keras.Model]
+    labels: tuple[str, ...] = LABELS
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    rule: str = "mean"
+    train: TrainConfig = field(default_factory=TrainConfig)
+    corpora: tuple[str, ...] = CORPORA_OF_ALL
+    quantise: bool = True
+
+
+MFCC = FeatureConfig(frame_length=1024, hop_length=512, n_mels=64, n_mfcc=40, inputs=("mfcc",))
+"""94 frames of 40 coefficients in 3 s."""
+
+LOG_MEL = FeatureConfig(frame_length=1024, hop_length=160, n_mels=128, inputs=("mel",))
+"""300 frames of 128 bands in 3 s; one cache serves every network on it."""
+
+SHORT = TrainConfig(epochs=14, variants=3, ema_momentum=0.99)
+"""A run of minutes on two cores."""
+
+MODELS = {
+    row.name: row
+    for row in (
+        Architecture(
+            "cnn-gru",
+            "CNN and GRU on all features",
+            "Convolutions over log-Mel, MFCC, ZCR and RMS, a GRU over time, attention pooling.",
+            cnn_gru.build,
+            quantise=False,
+        ),
+        Architecture(
+            "mfcc-cnn",
+            "CNN on MFCC",
+            "Three convolutions over 40 MFCC and two wide dense layers; learnt from RAVDESS alone.",
+            mfcc_cnn.build,
+            features=MFCC,
+            train=TrainConfig(
+                epochs=60,
+                batch_size=32,
+                learning_rate=1e-3,
+                ema_momentum=0.99,
+                mel_mask_bands=4,
+                time_mask_frames=10,
+            ),
+            corpora=("ravdess",),
+        ),
+        Architecture(
+            "cnn-lstm",
+            "CNN and LSTM on sequences of windows",
+            "A CNN on each overlapping window of 1 s, an LSTM over five of them; "
+            "sequences vote for the recording.",
+            cnn_lstm.build,
+            features=LOG_MEL,
+            rule="majority",
+            train=SHORT,
+        ),
+        Architecture(
+            "cnn-bigru",
+            "CNN and bidirectional GRU on log-Mel, four emotions",
+            "Three convolution blocks over log-Mel, a GRU that reads both ways, a dense layer.",
+            cnn_bigru.build,
+            labels=LABEL_SETS["4"],
+            features=LOG_MEL,
+            train=SHORT,
+        ),
+        Architecture(
+            "crnn",
+            "CRNN on log-Mel, six emotions",
+            "Convolutions that fold frequency away, two LSTM layers over time, attention pooling.",
+            crnn.build,
+            labels=LABEL_SETS["6"],
+            features=LOG_MEL,
+            train=SHORT,
+        ),
+        Architecture(
+            "transformer",
+            "Transformer on log-Mel, six emotions",
+            "A convolutional stem over log-Mel and four transformer blocks, attention pooling.",
+            transformer.build,
+            labels=LABEL_SETS["6"],
+            features=LOG_MEL,
+            train=SHORT,
+        ),
+    )
+}
