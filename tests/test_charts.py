@@ -9,6 +9,7 @@ from predictions import prediction, segment
 
 import ml
 from webapp import charts
+from webapp.sections import SHADES
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -27,6 +28,12 @@ def test_a_bar_is_as_long_as_its_share(share, width):
     bar = parsed(charts.bar("angry", share))
     assert by_class(bar, "fill")[0].get("width") == width
     assert "emotion-angry" in bar.get("class")
+
+
+@pytest.mark.parametrize(("value", "place"), [(0.25, "25.0%"), (-1, "0.0%"), (1.2, "100.0%")])
+def test_a_scale_marks_the_place(value, place):
+    (mark,) = by_class(parsed(charts.scale(value)), "mark")
+    assert mark.get("cx") == place
 
 
 def test_labels_are_escaped():
@@ -144,6 +151,24 @@ def test_text_can_be_read(theme):
         assert contrast(theme["on-accent"], theme[ground]) >= 4.5
     for ground in ("paper", "sheet"):
         assert contrast(theme["rule-strong"], theme[ground]) >= 3
+
+
+@pytest.mark.parametrize("theme", themes(), ids=["light", "dark"])
+def test_numbers_can_be_read_on_every_shade_of_a_confusion_matrix(theme):
+    css = (STATIC / "css/models.css").read_text()
+    shades = dict(re.findall(r"^\.shade-(\d+) \{ --shade: ([\d.]+)%; \}", css, re.MULTILINE))
+    assert set(shades) == {str(step) for step in range(1, SHADES + 1)}
+    assert ".shade-7, .shade-8, .shade-9, .shade-10 { color: var(--on-accent); }" in css
+    for step, percent in shades.items():
+        share = float(percent) / 100
+        pairs = zip(channels(theme["accent"]), channels(theme["sheet"]), strict=True)
+        mixed = [round(share * accent + (1 - share) * sheet) for accent, sheet in pairs]
+        text = theme["on-accent" if int(step) > 6 else "ink"]
+        assert contrast(text, "#{:02x}{:02x}{:02x}".format(*mixed)) >= 4.5, step
+
+
+def channels(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
 
 
 def test_every_emotion_has_a_class_in_the_style_sheet():

@@ -1,7 +1,9 @@
 """The pages of the models, and the choice among several: real network, made-up cards."""
 
+import importlib
 import io
 import re
+from datetime import UTC, datetime
 
 import pytest
 from cards import copy_bundle, full_card, measures
@@ -11,9 +13,12 @@ from predictions import prediction, segment
 import ml
 import ml.bundle
 from webapp import cards, create_app, words
-from webapp.analysis import samples
+from webapp.analysis import Analysis, samples
 from webapp.sections import ABSENT, comparisons, matrix, reproduction, sections
 from webapp.settings import Settings
+
+# By its name: in the package, "pages" is the blueprint.
+pages = importlib.import_module("webapp.pages")
 
 NBSP = "\N{NO-BREAK SPACE}"
 FREE = {"licence": "CC BY 4.0", "corpora": [{"licence": "ODbL 1.0"}]}
@@ -229,6 +234,37 @@ def test_the_api_lists_what_the_models_are(client):
     assert found[ml.DEFAULT_MODEL]["speed"]["window_ms"] == 7.4
 
 
+def shown(client, given: dict) -> str:
+    """Render the result page of a made-up prediction."""
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    analysis = Analysis("a" * 22, now, "clip.wav", None, given, (), None, now)
+    with client.application.test_request_context("/"):
+        return plain(pages._result(analysis, "/"))
+
+
+def test_intensity_is_a_scale_with_words(client):
+    page = shown(client, prediction(angry=0.7) | {"intensity": 0.8})
+    assert "How strong it sounds: <strong>strong</strong>" in page
+    assert "80 % of the way from calm to strong" in page and 'cx="80.0%"' in page
+    assert "How strong it sounds" not in shown(client, prediction(angry=0.7))
+
+
+def test_a_vote_that_chose_another_than_led_marks_its_own_row(client):
+    segments = (segment(0, 3, angry=0.4), segment(2, 5, angry=0.4), segment(4, 7, sad=0.9))
+    given = prediction(segments=segments, sad=0.5, angry=0.3) | {"label": "angry"}
+    given |= {"confidence": 0.3, "model": given["model"] | {"name": "voting"}}
+    page = shown(client, given)
+    assert "2 of 3 windows sound angry. Confidence 30 %." in page
+    assert re.search(r'<tr class="first">\s*<th scope="row">angry</th>', page)
+
+
+def test_an_answer_outlives_its_model(client):
+    gone = prediction(angry=0.7)
+    gone["model"] |= {"name": "gone"}
+    page = shown(client, gone)
+    assert "Answered by gone, version 1" in page and "/models/gone" not in page
+
+
 def four(given: dict) -> dict:
     """Make a prediction of the labels that the set of four has."""
     labels = ml.LABEL_SETS["4"]
@@ -238,8 +274,9 @@ def four(given: dict) -> dict:
     return given
 
 
-def test_a_model_of_four_labels_shows_its_four():
+def test_a_model_of_four_labels_shows_its_four(client):
     given = four(prediction(segments=(segment(0, 3, angry=0.8), segment(2, 5, sad=0.6)), angry=0.7))
     assert words.ranking(given)[0][0] == "angry"
     assert len(words.ranking(given)) == 4
     assert "calm" not in words.certainty(given) and "calm" not in words.timeline_summary(given)
+    assert shown(client, given).count('<svg class="bar') == 4

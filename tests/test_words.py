@@ -61,6 +61,43 @@ def test_certainty_names_the_runner_up(share, start):
     assert said.startswith(start) and said.endswith("Next comes calm with 12 %.")
 
 
+def test_a_vote_may_choose_another_than_led():
+    voted = prediction(angry=0.2, happy=0.5) | {"label": "angry", "confidence": 0.2}
+    said = plain(words.certainty(voted))
+    assert said == "Leaning this way: 20 %. Over the whole clip, likelier is happy with 50 %."
+
+
+def test_a_vote_in_counts():
+    segments = [segment(t, t + 3, angry=0.8) for t in range(4)] + [segment(4, 7, sad=0.8)]
+    segments.append(segment(5, 8, "no_speech"))
+    assert words.vote(prediction(segments=segments, angry=0.6)) == "4 of 5 windows sound angry."
+    assert words.vote(prediction(segments=segments[:1], angry=0.6)) == ""
+
+
+def test_an_unsure_answer_names_its_candidates_and_why_it_is_held_back():
+    params = {"label": "disgust", "probability": 0.31, "threshold": 0.45}
+    params["candidates"] = "disgust, happy, sad"
+    unsure = prediction("uncertain", disgust=0.31) | {"reason_params": params}
+    assert words.heading(unsure) == "Not sure: between disgusted, happy and sad"
+    said = plain(words.reason(unsure))
+    assert said == "The likeliest, disgusted, reaches 31 %; answers under 45 % are held back."
+    assert words.reason(prediction("no_speech")) == "This was measured."
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(None, ""), (0.0, "calm"), (0.5, "moderate"), (0.7, "strong")]
+)
+def test_intensity_in_a_word(value, word):
+    assert words.intensity(prediction(angry=0.7) | {"intensity": value}) == word
+    assert words.intensity(prediction("uncertain", angry=0.3) | {"intensity": value}) == ""
+
+
+def test_an_answer_kept_before_there_was_intensity_has_none():
+    old = prediction(angry=0.7)
+    del old["intensity"]
+    assert words.intensity(old) == ""
+
+
 def test_the_face_is_the_label_or_the_one_that_cannot_tell():
     assert words.face(prediction(happy=0.9)) == "happy"
     assert words.face(prediction("uncertain", happy=0.3)) == "unsure"
