@@ -9,6 +9,8 @@ PYTHON ?= python3
 PORT ?= $(or $(shell sed -nE 's,^PORT *= *"?([0-9]+).*,\1,p' .env 2>/dev/null),8000)
 # Folder that holds the corpora, each in its official layout: cremad ravdess emodb nemo.
 CORPORA ?= corpora
+# The network that make train trains.
+MODEL ?= cnn-gru
 # Passed on to pytest: make test ARGS="tests/test_audio.py -x"
 ARGS ?=
 
@@ -55,10 +57,9 @@ setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## bo
 bench: $(BIN)/.training ## measure the serving runtime against the training one
 	$(BIN)/python benchmarks/runtime.py
 
-train: $(BIN)/.training ## train the network on CORPORA=folder (cremad ravdess emodb nemo in it)
+train: $(BIN)/.training ## train MODEL=cnn-gru on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }
-	$(BIN)/python -m ml train --model cnn-gru --output runs/cnn-gru --resume \
-	  $(foreach c,cremad ravdess emodb nemo,--corpus $(c)="$(CORPORA)/$(c)")
+	$(BIN)/python -m ml train --model $(MODEL) --corpora "$(CORPORA)" --output runs/$(MODEL) --resume
 
 # Set-up: a stamp stands beside each list of packages that is installed; a changed list renews it.
 $(BIN)/python:
