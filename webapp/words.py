@@ -83,15 +83,19 @@ def _candidates(prediction: Mapping) -> list[str]:
 
 
 def certainty(prediction: Mapping) -> str:
-    """Say how sure an answer is, and what came next; a vote may have chosen another than led."""
-    first = prediction["confidence"]
-    others = [
-        (label, share) for label, share in ranking(prediction) if label != prediction["label"]
-    ]
-    other, second = others[0]
-    word = _step(first, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
-    place = "Next comes" if second <= first else "Over the whole clip, likelier is"
-    return f"{word}: {percent(first)}. {place} {adjective(other)} with {percent(second)}."
+    """Say how sure an answer is, and what came next."""
+    sure = prediction["confidence"]
+    word = _step(sure, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
+    return f"{word}: {percent(sure)}. {runner_up(prediction)}"
+
+
+def runner_up(prediction: Mapping) -> str:
+    """Say what came next; where a vote chose another emotion than led, which one that was."""
+    others = [row for row in ranking(prediction) if row[0] != prediction["label"]]
+    label, share = others[0]
+    led = share > prediction["confidence"]
+    place = "Over the whole clip, likelier is" if led else "Next comes"
+    return f"{place} {adjective(label)} with {percent(share)}."
 
 
 def vote(prediction: Mapping) -> str:
