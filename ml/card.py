@@ -163,7 +163,30 @@ def _accuracy(card: Card) -> Lines:
         "the choice is among the emotions that the corpus has.",
         "",
         *_accuracy_table(card["metrics"]),
+        *_recalls(card),
     ]
+
+
+def _recalls(card: Card) -> Lines:
+    """Make a table of how often each emotion is found; nothing where no corpus tells."""
+    found = {name: row["per_class"] for name, row in card["metrics"].items() if "per_class" in row}
+    if not found:
+        return []
+    rows = [
+        [label, *(_recall(classes.get(label)) for classes in found.values())]
+        for label in card["labels"]
+    ]
+    return [
+        "",
+        "Of the clips in which an emotion was played, so many were named so:",
+        "",
+        *_table(("emotion", *map(_corpus, found)), rows),
+    ]
+
+
+def _recall(measures: Card | None) -> str:
+    """Write a recall; a dash where the corpus has no such clips."""
+    return _percent(measures["recall"]) if measures and measures["clips"] else "-"
 
 
 def _left_out(card: Card) -> Lines:
@@ -265,7 +288,7 @@ def _calibration(card: Card) -> Lines:
     overall = card.get("overall")
     together = (
         f" Over all {overall['clips']} clips of new speakers together, the ECE is "
-        f"{_share(overall['ece'])}, of which {_share(overall['ece_by_chance'])} by chance."
+        f"{_share(overall['ece'])}; chance alone would make {_share(overall['ece_by_chance'])}."
         if overall
         else ""
     )

@@ -89,6 +89,8 @@ def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker])
     for name in dict.fromkeys(scored.corpora.tolist()):
         allowed = common_labels(bundle, name)
         part = scored.of((scored.corpora == name) & np.isin(scored.truth, allowed))
+        if not part.clips:
+            continue
         found = measure_corpus(part, allowed)
         held_back = abstention(part)
         if name not in trained_on:

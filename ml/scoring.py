@@ -28,11 +28,11 @@ class Scored:
     Attributes
     ----------
     probabilities : numpy.ndarray, shape (clips, 8)
-        Calibrated, over `LABELS`: 0 at those that the bundle does not score; a row of zeros where
+        Calibrated, over `LABELS`: 0 at those that the bundle has not learnt; a row of zeros where
         the clip was not scored.
     outcomes : tuple of str
     answers : numpy.ndarray, shape (clips,), str
-        The label by the bundle's rule among all that it scores; `UNANSWERED` without scores.
+        The label by the bundle's rule among all that it learnt; `UNANSWERED` without scores.
     choices : numpy.ndarray, shape (clips,), str
         The same among the labels that the bundle has in common with the clip's corpus.
     intensities : numpy.ndarray, shape (clips,)
@@ -108,8 +108,10 @@ def _score(
     folder: Path, path: Path, allowed: tuple[str, ...]
 ) -> tuple[str, list[float], str, str, float]:
     recognizer = _recognizer(folder)
-    found = recognizer.recognize(path)
-    rule, everything = recognizer.bundle.rule, recognizer.bundle.labels
+    # A label that training never had is an output of the network, but no answer.
+    everything = learnt_labels(recognizer.bundle)
+    found = recognizer.recognize(path, everything)
+    rule = recognizer.bundle.rule
     intensity = float("nan") if found.intensity is None else found.intensity
     return (
         found.outcome,

@@ -8,11 +8,12 @@ import pytest
 from ml.bundle import DEFAULT_MODEL, read_bundle, update_card, write_bundle
 from ml.calibrating import calibrate_on
 from ml.calibration import Calibration, calibrate
-from ml.corpora import CORPORA
+from ml.corpora import CORPORA, Clip
 from ml.evaluate import abstention, as_matrix, left_out_results, measure_all, merge_results
 from ml.labels import LABELS
 from ml.results import Prediction, Segment
-from ml.scoring import choose, common_labels, learnt_labels
+from ml.scoring import choose, common_labels, learnt_labels, score_clips
+from tests.clips import VOICE
 from tests.scored import FOUR, bundle, scored
 
 SIX = CORPORA["cremad"].labels
@@ -37,6 +38,18 @@ def test_labels_that_training_did_not_have_are_no_choice():
     data = scored(("calm", "calm", "ravdess:1"), ("sad", "sad", "ravdess:1"), allowed=SIX)
     found = measure_all(data, bundle("cremad"), {})["left_out"]["ravdess"]
     assert found["labels"] == list(SIX) and found["clips"] == 1 and found["wa"] == 1.0
+
+
+def test_an_output_that_training_never_taught_is_no_answer(tmp_path):
+    shipped = read_bundle(DEFAULT_MODEL)
+    corpora = [row for row in shipped.card["corpora"] if row["name"] == "cremad"]
+    litert = (shipped.path / "model.tflite").read_bytes()
+    six = write_bundle(tmp_path, shipped.card | {"corpora": corpora}, litert)
+    found = score_clips(six, [Clip(VOICE, "angry", "ravdess:1", "ravdess")], jobs=1)
+    unheard = [LABELS.index(label) for label in ("calm", "surprised")]
+    assert found.known.all()
+    assert not found.probabilities[:, unheard].any()
+    assert found.probabilities.sum() == pytest.approx(1.0)
 
 
 def test_a_network_of_four_emotions_is_measured_on_its_four():
