@@ -1,5 +1,7 @@
 """JSON views: what programs ask and get."""
 
+from __future__ import annotations
+
 import secrets
 from dataclasses import asdict
 from typing import Any
