@@ -35,7 +35,8 @@ def test_a_step_yields_a_changed_playable_waveform_and_repeats_itself(step, seed
     assert np.isfinite(made.samples).all() and np.abs(made.samples).max() <= 1.0
     assert np.array_equal(made.samples, again.samples)
     assert not np.array_equal(made.samples, voice.samples)
-    assert step is change_speed or len(made.samples) == len(voice.samples)
+    if step.__name__ not in ("change_speed", "begin_early"):
+        assert len(made.samples) == len(voice.samples)
 
 
 @pytest.mark.parametrize("step", [step for step, _ in CHAIN], ids=lambda step: step.__name__)
