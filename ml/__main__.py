@@ -341,10 +341,10 @@ def _run_robustness(bundle: Bundle, clips: Sequence[Clip], args: argparse.Namesp
 
 
 def _run_comparison(args: argparse.Namespace) -> int:
-    from ml import card, evaluate
+    from ml import card, tables
 
     if args.matrix:
-        print(evaluate.as_matrix([_bundle(name) for name in args.matrix]), end="")
+        print(tables.as_matrix([_bundle(name) for name in args.matrix]), end="")
         return 0
     bundles = [read_bundle(name) for name in bundle_names()]
     print("\n".join(card.models_table(one.card for one in bundles)))

@@ -7,7 +7,8 @@ import pytest
 
 from ml.bundle import Bundle, bundle_names, read_bundle
 from ml.calibration import Calibration
-from ml.card import SECTIONS, model_card, models_document, models_table
+from ml.card import model_card, models_document, models_table
+from ml.card_sections import SECTIONS
 from ml.config import FeatureConfig, WindowConfig
 from ml.labels import LABELS
 

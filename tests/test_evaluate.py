@@ -9,10 +9,11 @@ from ml.bundle import DEFAULT_MODEL, read_bundle, update_card, write_bundle
 from ml.calibrating import calibrate_on
 from ml.calibration import Calibration, calibrate
 from ml.corpora import CORPORA, Clip
-from ml.evaluate import abstention, as_matrix, left_out_results, measure_all, merge_results
+from ml.evaluate import abstention, left_out_results, measure_all, merge_results
 from ml.labels import LABELS
 from ml.results import Prediction, Segment
 from ml.scoring import choose, common_labels, learnt_labels, score_clips
+from ml.tables import as_matrix
 from tests.clips import VOICE
 from tests.scored import FOUR, bundle, scored
 
