@@ -312,22 +312,25 @@ def _points(interval: Sequence[float]) -> str:
     return " to ".join(f"{100 * edge:.1f}" for edge in interval)
 
 
+_NAMERS = ("model", "listener", "acted")
+
+
 def _votes(card: Card) -> Lines:
     found = card.get("votes")
     if not found:
         return ["Not measured."]
     lines: Lines = []
     for name, row in found.items():
+        shares = {key: percent(value) for key, value in row.items() if key.startswith(_NAMERS)}
         lines += [
             f"{corpus_title(name)}: people heard {row['clips']} of these clips and voted. What "
-            f"most of them heard is what the model names in {percent(row['model_favourite'])} of "
-            f"the clips, what a single one of them names in {percent(row['listener_favourite'])}, and "
-            f"what the actor meant in {percent(row['acted_favourite'])}. What the actor meant, a "
-            f"single listener names in {percent(row['listener_acted'])}, the model in "
-            f"{percent(row['model_acted'])}. Between the model's shares and those of the votes "
-            f"the correlation is {row['correlation']:.2f} and the Jensen-Shannon divergence "
-            f"{row['divergence']:.3f} bit ({row['divergence_of_even']:.3f} if it had said that all "
-            "are alike).",
+            f"most of them heard, the model names in {shares['model_favourite']} of the clips, a "
+            f"single listener in {shares['listener_favourite']}. What the actor meant, the model "
+            f"names in {shares['model_acted']}, a single listener in {shares['listener_acted']}. "
+            f"The two are one in {shares['acted_favourite']} of the clips. Between the model's "
+            f"shares and those of the votes the correlation is {row['correlation']:.2f}, the "
+            f"Jensen-Shannon divergence {row['divergence']:.3f} bit "
+            f"({row['divergence_of_even']:.3f} if all emotions had the same share).",
             "",
         ]
     return lines[:-1]
