@@ -360,8 +360,8 @@ def _nonspeech(card: Mapping) -> Section | None:
         return None
     rows = [(name, _share(share)) for name, share in found.items()]
     text = (
-        "How often sound without a voice was given an emotion all the same, and how often clean "
-        "speech was taken for none."
+        "How often sound without a voice was given an emotion all the same, and how often speech "
+        "was turned away as no voice, or as too noisy."
     )
     table = Table("Sounds", ("What", "Share"), rows)
     return Section("nonspeech", "What is no voice", (text,), (table,))
