@@ -28,7 +28,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench docs needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -56,6 +56,9 @@ setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## bo
 
 bench: $(BIN)/.training ## measure the serving runtime against the training one
 	$(BIN)/python benchmarks/runtime.py
+
+docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
+	$(BIN)/python -m ml evaluate --all --output .
 
 train: $(BIN)/.training ## train MODEL=cnn-gru on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }
