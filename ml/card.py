@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ml.bundle import Bundle
 from ml.card_sections import (
     SECTIONS,
-    abstention,
+    abstention_lines,
     accuracy_table,
     gap_lines,
     reproduction,
@@ -116,7 +116,7 @@ def _difference(card: Card, default: Card) -> Lines:
         ["On a corpus that it never heard:", "", *accuracy_table(card["left_out"])]
         if card.get("left_out")
         else [],
-        abstention(card),
+        abstention_lines(card),
         [worst_condition(card)],
         gap_lines(card),
         reproduction(card),

@@ -139,7 +139,7 @@ def accuracy_table(found: Card) -> Lines:
     return table(("corpus", "emotions", "clips / speakers", "WA", "UA", "macro-F1"), rows)
 
 
-def abstention(card: Card) -> Lines:
+def abstention_lines(card: Card) -> Lines:
     """Say when there is no answer, and what that buys."""
     threshold = card["calibration"]["threshold"]
     rule = (
@@ -402,7 +402,7 @@ SECTIONS: tuple[tuple[str, Callable[[Card], Lines]], ...] = (
     ("What it learned from", _training),
     ("How often it is right", _accuracy),
     ("On a corpus that it never heard", _left_out),
-    ("When it does not answer", abstention),
+    ("When it does not answer", abstention_lines),
     ("How far its shares can be trusted", _calibration),
     ("Through codecs, rooms and noise", _robustness),
     ("For whom it is better or worse", _groups),

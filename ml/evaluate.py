@@ -90,16 +90,16 @@ def measure_all(scored: Scored, bundle: Bundle, speakers: Mapping[str, Speaker])
         if not part.clips:
             continue
         found = measure_corpus(part, allowed)
-        held_back = abstention(part)
+        withheld = measure_abstention(part)
         if name not in trained_on:
-            found |= {"trained_on": trained_on, "risk_coverage": held_back}
+            found |= {"trained_on": trained_on, "risk_coverage": withheld}
             results.setdefault("left_out", {})[name] = found
             continue
         inside.append(part)
         groups = group_results(part, speakers)
         everything = {
             "metrics": found,
-            "risk_coverage": held_back,
+            "risk_coverage": withheld,
             "groups": groups,
             "gaps": group_gaps(part, speakers, groups),
             "votes": vote_agreement(part, allowed),
@@ -158,7 +158,7 @@ def measure_corpus(part: Scored, allowed: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def abstention(part: Scored) -> dict[str, Any]:
+def measure_abstention(part: Scored) -> dict[str, Any]:
     """Say what holding answers back buys, for the clips of one corpus as a visitor's.
 
     Returns

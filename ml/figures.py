@@ -57,7 +57,7 @@ def draw_risk_coverage(found: Mapping[str, Any], path: Path) -> None:
     Parameters
     ----------
     found : mapping
-        Of each corpus, what ``ml.evaluate.abstention`` says.
+        Of each corpus, what ``ml.evaluate.measure_abstention`` says.
     """
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()

@@ -82,7 +82,7 @@ def measured(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def held_back(results: Mapping[str, Any]) -> dict[str, Any]:
-    """What `abstention` says of all corpora, those trained on and those left out."""
+    """What `measure_abstention` says of all corpora, those trained on and those left out."""
     outside = results.get("left_out", {}).items()
     return {
         **results.get("risk_coverage", {}),

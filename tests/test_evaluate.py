@@ -9,7 +9,7 @@ from ml.bundle import DEFAULT_MODEL, read_bundle, update_card, write_bundle
 from ml.calibrating import calibrate_on
 from ml.calibration import Calibration, calibrate
 from ml.corpora import CORPORA, Clip
-from ml.evaluate import abstention, left_out_results, measure_all, merge_results
+from ml.evaluate import left_out_results, measure_abstention, measure_all, merge_results
 from ml.labels import LABELS
 from ml.results import Prediction, Segment
 from ml.scoring import choose, common_labels, learnt_labels, score_clips
@@ -111,7 +111,7 @@ def test_held_back_answers_are_not_counted_as_given():
         ("sad", "sad", "cremad:1"), ("sad", "happy", "cremad:1"), ("sad", None, "cremad:1")
     )
     data = type(data)(**{**vars(data), "outcomes": ("emotion", "uncertain", "no_speech")})
-    found = abstention(data)
+    found = measure_abstention(data)
     assert found["answered"] == pytest.approx(1 / 3) and found["right"] == 1.0
     assert found["points"][-1] == [1.0, 0.5]
 
