@@ -175,11 +175,7 @@ def averaged(model: keras.Model, sampler: Sampler, number: int) -> Iterator[None
 
 def _settle(model: keras.Model, batches: Iterator[np.ndarray]) -> None:
     """Set each batch normalisation to the mean of what it sees in these batches."""
-    layers = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    layers = list(_normalisations(model))
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]
@@ -189,6 +185,14 @@ def _settle(model: keras.Model, batches: Iterator[np.ndarray]) -> None:
         model(inputs, training=True)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
+
+
+def _normalisations(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _normalisations(layer)
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            yield layer
 
 
 def _validate(

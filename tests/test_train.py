@@ -15,8 +15,10 @@ from ml.corpora import checksum, read_clips
 from ml.dataset import split_by_speaker
 from ml.errors import CorruptBundleError, SpeakerOverlapError
 from ml.evaluate import evaluate_bundle
+from ml.features import extract_samples, model_input
 from ml.fitting import averaged, masked_crossentropy
 from ml.labels import LABEL_SETS, LABELS
+from ml.predict import Recognizer
 from tests.corpora_trees import write_cremad
 
 SPEAKERS = ("1002", "1005", "1003", "1006")
@@ -30,7 +32,7 @@ def corpus(tmp_path_factory):
 
 def run(corpus, output, epochs, *more) -> int:
     given = f"--corpus cremad={corpus} --output {output} --epochs {epochs} --batch-size 4 --seed 7"
-    return main(["train", *given.split(), *more])
+    return main(["train", *given.split(), "--variants", "1", *more])
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,8 @@ def test_labels_that_a_corpus_lacks_are_neither_taught_nor_denied():
 def test_a_run_says_what_it_takes_to_repeat_it(trained, corpus):
     found = read_bundle(trained).card["provenance"]
     assert found["command"] == (
-        "python -m ml train --model cnn-gru --corpus cremad=PATH --epochs 2 --batch-size 4 --seed 7"
+        "python -m ml train --model cnn-gru --corpus cremad=PATH "
+        "--epochs 2 --batch-size 4 --seed 7 --variants 1"
     )
     assert found["seed"] == 7 and found["packages"]["keras"] == keras.__version__
     split = split_by_speaker(read_clips("cremad", corpus))
@@ -154,7 +157,7 @@ def test_a_run_says_what_it_takes_to_repeat_it(trained, corpus):
 
 def test_a_network_of_four_emotions_ends_as_a_quantised_bundle(corpus, tmp_path):
     output = tmp_path / "four"
-    more = ("--model", "cnn-bigru", "--variants", "1", "--noise", "0.5", "--trim", "40")
+    more = ("--model", "cnn-bigru", "--noise", "0.5", "--trim", "40")
     assert run(corpus, output, 1, *more) == 0
     bundle = read_bundle(output)
     assert bundle.labels == LABEL_SETS["4"] and bundle.features.trim_db == 40.0
@@ -164,6 +167,12 @@ def test_a_network_of_four_emotions_ends_as_a_quantised_bundle(corpus, tmp_path)
     assert bundle.card["size_bytes"] < 3_000_000
     assert "--noise 0.5" in bundle.card["provenance"]["command"]
     assert bundle.card["training"]["noise"] == 0.5
+    # A window of a long recording is scored from the very frames that the whole would give.
+    samples = np.random.default_rng(0).normal(0, 0.1, 160_000).astype(np.float32)
+    spans = [(48_000, 96_000), (72_000, 120_000)]
+    whole = extract_samples(samples, bundle.features)
+    expected = [model_input(whole, start // 160, 300, bundle.features) for start, _end in spans]
+    assert Recognizer(bundle)._inputs(samples, spans) == pytest.approx(np.stack(expected), abs=1e-3)
 
 
 def test_a_folder_of_corpora_gives_a_network_those_that_it_learns_from(tmp_path, capsys):

@@ -20,9 +20,10 @@ def build(
 
     inputs, x = begin(frames, features)
     x = as_image(x)
-    for filters, strides, pool in ((32, 2, (1, 2)), (64, 1, (2, 2)), (96, 1, (2, 2))):
-        x = convolve(x, layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False))
-        x = layers.SpatialDropout2D(0.1)(layers.MaxPooling2D(pool)(x))
+    for filters, size, strides, pool in ((24, 5, 2, 2), (48, 3, 1, 2), (96, 3, 1, (1, 4))):
+        convolution = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)
+        x = layers.MaxPooling2D(pool)(convolve(x, convolution))
+        x = layers.SpatialDropout2D(0.1)(x)
     x = layers.Dropout(0.2)(as_sequence(x))
     gru = layers.GRU(96, return_sequences=True, unroll=unroll)
     x = layers.Bidirectional(gru)(x)

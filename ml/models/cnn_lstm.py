@@ -25,8 +25,8 @@ def build(
     hop = frames // (STEPS + 1)
     windows = ops.stack([x[:, i * hop : (i + 2) * hop] for i in range(STEPS)], axis=1)
     x = as_image(ops.reshape(windows, (-1, 2 * hop, features.n_features)))
-    x = convolve(x, layers.Conv2D(32, 5, strides=(2, 4), padding="same", use_bias=False))
-    for filters, pool in ((48, (2, 2)), (64, (2, 2)), (96, (2, 2))):
+    x = convolve(x, layers.Conv2D(16, 5, strides=(2, 4), padding="same", use_bias=False))
+    for filters, pool in ((32, (2, 2)), (48, (2, 2)), (96, (2, 2))):
         x = convolve(x, layers.Conv2D(filters, 3, padding="same", use_bias=False))
         x = layers.SpatialDropout2D(0.1)(layers.MaxPooling2D(pool)(x))
     x = layers.Dense(128, activation="relu")(layers.Flatten()(x))

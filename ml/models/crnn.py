@@ -19,8 +19,8 @@ def build(
     from keras import layers
 
     inputs, x = begin(frames, features)
-    x = convolve(as_image(x), layers.Conv2D(32, 5, strides=(2, 4), padding="same", use_bias=False))
-    for filters, pool in ((48, (2, 2)), (64, (2, 2)), (96, (1, 2)), (128, (1, 2))):
+    x = convolve(as_image(x), layers.Conv2D(24, 5, strides=(2, 4), padding="same", use_bias=False))
+    for filters, pool in ((32, (2, 2)), (64, (2, 2)), (96, (1, 2)), (128, (1, 2))):
         x = convolve(x, layers.Conv2D(filters, 3, padding="same", use_bias=False))
         x = layers.SpatialDropout2D(0.1)(layers.MaxPooling2D(pool)(x))
     x = layers.Dropout(0.2)(as_sequence(x))

@@ -1,10 +1,11 @@
-"""Pretrained encoder frames beside Mel, MFCC, ZCR and RMS: convolutions, GRU, attention."""
+"""A pretrained encoder's steps beside Mel, MFCC, ZCR and RMS: convolution, GRU, attention."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ml.models.layers import attend, begin, convolve, finish
+from ml.encoder import WIDTH
+from ml.models.layers import begin, convolve, finish
 
 if TYPE_CHECKING:
     import keras
@@ -16,45 +17,50 @@ def build(
     *,
     frames: int,
     features: FeatureConfig,
-    n_outputs: int,
+    n_labels: int,
     encoder: EncoderConfig,
     unroll: bool = False,
 ) -> keras.Model:
-    """Build the network that goes on from the encoder.
+    """Build what goes on from the encoder, which itself stays as it was pretrained.
 
-    Its inputs are ``encoded`` (batch, chunk_steps, width), ``loud`` (batch, chunk_steps), see
-    `ml.encoding.Encoded`, and ``features``. Steps that are pauses count for nothing.
+    Returns
+    -------
+    keras.Model
+        Its inputs are ``encoded`` (batch, chunk_steps, width + 1), see `ml.encoding`, whose last
+        column is the share of each step that is loud, and ``features``. Pauses count for nothing.
     """
     import keras
     from keras import layers, ops
 
-    encoded = keras.Input((encoder.chunk_steps, encoder.width), name="encoded")
-    loud = keras.Input((encoder.chunk_steps,), name="loud")
-    voiced = ops.cast(loud > 0, "float32")[:, :, None]
-    steps = layers.Normalization(axis=-1, name="standardise_encoded")(encoded)
+    encoded = keras.Input((encoder.chunk_steps, encoder.width + 1), name="encoded", dtype="float32")
+    loud = encoded[:, :, -1:]
+    voiced = ops.cast(loud > 0, "float32")
+    steps = layers.Normalization(axis=-1, name="standardise_encoded", dtype="float32")(
+        encoded[:, :, :-1]
+    )
     steps = ops.clip(steps, -8.0, 8.0) * voiced
 
-    statistics = layers.Dropout(0.25)(_statistics(steps, loud[:, :, None]))
+    statistics = layers.Dropout(0.25)(_statistics(steps, loud))
     statistics = layers.Dense(256, activation="relu")(statistics)
 
-    layers_of_encoder = layers.Reshape((encoder.chunk_steps, 1 + encoder.blocks, -1))(steps)
-    mixed = layers.EinsumDense("btlw,l->btw", (None, encoder.width // (1 + encoder.blocks)))
-    x = layers.Dropout(0.25)(mixed(layers_of_encoder))
-    x = layers.Dense(160, activation="relu")(x)
-    x = layers.Conv1D(160, 3, padding="same")(x)
-    x = layers.Dropout(0.2)(layers.ReLU()(layers.LayerNormalization()(x)))
+    outputs = encoder.width // WIDTH
+    stacked = layers.Reshape((encoder.chunk_steps, outputs, WIDTH))(steps)
+    mix = layers.EinsumDense("btlw,l->btw", (None, WIDTH), kernel_initializer="ones")
+    x = layers.Dense(160, activation="relu")(layers.Dropout(0.25)(mix(stacked)))
+    x = layers.LayerNormalization()(layers.Conv1D(160, 3, padding="same")(x))
+    x = layers.Dropout(0.2)(layers.ReLU()(x))
     x = layers.Bidirectional(layers.GRU(96, return_sequences=True, unroll=unroll))(x)
-    course = _attend_to_voice(x, voiced)
+    course = _attend_to_voice(ops.cast(x, "float32"), voiced)
 
     inputs, other = begin(frames, features)
     for _ in range(2):
-        convolution = layers.Conv1D(96, 5, strides=2, padding="same", use_bias=False)
-        other = layers.Dropout(0.2)(convolve(other, convolution))
-    other = layers.GRU(64, return_sequences=True, unroll=unroll)(other)
+        convolution = layers.Conv1D(64, 5, strides=2, padding="same", use_bias=False)
+        other = layers.Dropout(0.3)(convolve(other, convolution))
+    other = layers.Dense(64, activation="relu")(layers.GlobalAveragePooling1D()(other))
 
-    x = layers.Dropout(0.5)(layers.Concatenate()([statistics, course, attend(other)]))
+    x = layers.Dropout(0.5)(layers.Concatenate()([statistics, course, other]))
     x = layers.Dense(192, activation="relu")(x)
-    return finish([encoded, loud, inputs], layers.Dropout(0.3)(x), n_outputs)
+    return finish([encoded, inputs], layers.Dropout(0.3)(x), n_labels)
 
 
 def _statistics(steps: Any, weights: Any) -> Any:
@@ -73,6 +79,6 @@ def _attend_to_voice(x: Any, voiced: Any) -> Any:
     from keras import layers, ops
 
     scores = layers.Dense(1)(layers.Dense(64, activation="tanh")(x))
-    weights = layers.Softmax(axis=1)(scores - 1e4 * (1 - voiced))
+    weights = layers.Softmax(axis=1, dtype="float32")(scores - 1e4 * (1 - voiced))
     highest = ops.max(x * voiced - 10 * (1 - voiced), axis=1)
     return layers.Concatenate()([ops.sum(x * weights, axis=1), highest])

@@ -21,8 +21,8 @@ def build(
     from keras import layers
 
     inputs, x = begin(frames, features)
-    x = convolve(as_image(x), layers.Conv2D(32, 5, strides=(2, 4), padding="same", use_bias=False))
-    for filters, pool in ((48, (2, 2)), (64, (2, 2))):
+    x = convolve(as_image(x), layers.Conv2D(24, 5, strides=(2, 4), padding="same", use_bias=False))
+    for filters, pool in ((32, (2, 2)), (64, (2, 2))):
         x = convolve(x, layers.Conv2D(filters, 3, padding="same", use_bias=False))
         x = layers.MaxPooling2D(pool)(x)
     x = layers.Dropout(0.1)(layers.Dense(WIDTH)(as_sequence(x)))
