@@ -323,7 +323,7 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     }
     found = evaluate.evaluate_bundle(bundle, clips, args.output, report=_report, speakers=speakers)
     if args.write:
-        _keep(bundle, found | evaluate.left_out_results(left_out))
+        _keep(bundle, found, left_out)
     print((args.output / "report.txt").read_text(), end="")
     return 0
 
@@ -362,11 +362,15 @@ def _calibrated(bundle: Bundle, left_out: list[Bundle], args: argparse.Namespace
     return calibrate_bundle(bundle, clips, left_out, report=_report)
 
 
-def _keep(bundle: Bundle, results: dict) -> None:
-    from ml.evaluate import merge_results
+def _keep(bundle: Bundle, results: dict, left_out: list[Bundle]) -> None:
+    from ml.evaluate import left_out_results, merge_results
     from ml.speed import measure_speed
 
-    update_card(merge_results(bundle, results), speed=measure_speed(bundle))
+    for other in left_out:
+        if not other.card.get("left_out"):
+            _report(f"{other.path} holds no result on a corpus it lacks: evaluate --write it first")
+    kept = merge_results(bundle, results | left_out_results(left_out))
+    update_card(kept, speed=measure_speed(bundle))
 
 
 def _bundle(name: str) -> Bundle:

@@ -10,6 +10,7 @@ import numpy as np
 from ml.bundle import Bundle, update_card
 from ml.calibration import Calibration, fit_calibration, uncalibrated
 from ml.corpora import Clip
+from ml.errors import EmptySideError
 from ml.labels import LABELS
 from ml.scoring import Report, Scored, check_unheard, common_labels, learnt_labels, score_clips
 
@@ -37,32 +38,29 @@ def calibrate_bundle(
     ------
     SpeakerOverlapError
         If training has heard one of the speakers.
+    EmptySideError
+        If no clip is left to fit to.
     """
-    own = set(_trained_on(bundle))
-    sets = [_scored(bundle, [clip for clip in clips if clip.corpus in own], jobs, report)]
+    own = _trained_on(bundle)
+    shares = [(bundle, [clip for clip in clips if clip.corpus in own])]
     for other in left_out:
         heard = _trained_on(other)
-        foreign = [clip for clip in clips if clip.corpus not in heard]
-        if foreign:
-            sets.append(_scored(other, foreign, jobs, report))
-    calibration = calibrate_on(*sets)
-    (inside, _by), *outside = sets
+        shares.append((other, [clip for clip in clips if clip.corpus not in heard]))
+    for by, chosen in shares:
+        check_unheard(by, chosen)
+    if not any(chosen for _by, chosen in shares):
+        raise EmptySideError(side="validation")
+    sets = [(score_clips(by, chosen, jobs, report), by) for by, chosen in shares if chosen]
+    (_by, inside), *outside = shares
     fitted_on = {
-        "validation": np.unique(inside.corpora).tolist(),
-        "left_out": sorted({clip.corpus for scored, _by in outside for clip in scored.clips}),
+        "validation": sorted({clip.corpus for clip in inside}),
+        "left_out": sorted({clip.corpus for _by, chosen in outside for clip in chosen}),
     }
-    return update_card(bundle, calibration=asdict(calibration), calibrated_on=fitted_on)
+    return update_card(bundle, calibration=asdict(calibrate_on(*sets)), calibrated_on=fitted_on)
 
 
-def _trained_on(bundle: Bundle) -> list[str]:
-    return [row["name"] for row in bundle.card["corpora"]]
-
-
-def _scored(
-    bundle: Bundle, clips: Sequence[Clip], jobs: int, report: Report
-) -> tuple[Scored, Bundle]:
-    check_unheard(bundle, clips)
-    return score_clips(bundle, clips, jobs, report), bundle
+def _trained_on(bundle: Bundle) -> set[str]:
+    return {row["name"] for row in bundle.card["corpora"]}
 
 
 def calibrate_on(*sets: tuple[Scored, Bundle]) -> Calibration:

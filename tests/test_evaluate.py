@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from ml.bundle import DEFAULT_MODEL, read_bundle, update_card, write_bundle
-from ml.calibrating import calibrate_on
+from ml.calibrating import calibrate_bundle, calibrate_on
 from ml.calibration import Calibration, calibrate
 from ml.corpora import CORPORA, Clip
+from ml.errors import EmptySideError, SpeakerOverlapError
 from ml.evaluate import left_out_results, measure_abstention, measure_all, merge_results
 from ml.labels import LABELS
 from ml.results import Prediction, Segment
@@ -143,6 +144,22 @@ def copy(tmp_path):
     shipped = read_bundle(DEFAULT_MODEL)
     card = {key: value for key, value in shipped.card.items() if key != "left_out"}
     return write_bundle(tmp_path / "copy", card, b"weights")
+
+
+@pytest.mark.parametrize("left_out", [False, True])
+def test_nobody_is_calibrated_on_whom_training_heard(left_out):
+    heard = [Clip(VOICE, "angry", "cremad:9999", "cremad")]
+    with pytest.raises(SpeakerOverlapError, match="cremad:9999"):
+        if left_out:
+            calibrate_bundle(bundle("emodb"), heard, [bundle("ravdess")])
+        else:
+            calibrate_bundle(bundle("cremad"), heard)
+
+
+def test_calibration_needs_a_clip_of_a_corpus_that_a_model_is_for():
+    other = [Clip(VOICE, "angry", "ravdess:1", "ravdess")]
+    with pytest.raises(EmptySideError, match="validation"):
+        calibrate_bundle(bundle("cremad"), other)
 
 
 def test_results_of_one_corpus_leave_those_of_others_as_they_are(copy):
