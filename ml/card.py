@@ -37,8 +37,10 @@ def model_card(bundles: Sequence[Bundle]) -> str:
         "nothing here by hand.",
         "",
         f"This card is about the models of Undertone. The first, `{first['name']}`, is the one "
-        "that answers unless another is asked for; it is described whole. "
-        + ("The others follow, by what sets them apart." if others else "It is the only one."),
+        "that answers unless another is asked for; it is described whole. The others follow, by "
+        "what sets them apart."
+        if others
+        else f"This card is about `{first['name']}`, a model of Undertone.",
     ]
     for title, section in SECTIONS:
         lines += ["", f"## {title}", "", *section(first)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ml.abstention import points, risk_coverage
 from ml.agreement import intensity_correlation, vote_agreement
 from ml.bundle import Bundle, update_card
 from ml.calibration import expected_calibration_error
+from ml.card import model_card
 from ml.corpora import CORPORA, Clip, Speaker
 from ml.groups import group_gaps, group_results
 from ml.labels import LABEL_SETS
@@ -45,8 +47,8 @@ def evaluate_bundle(
     clips : sequence of Clip
         By speakers that the bundle was not trained on.
     output : Path
-        Gets ``metrics.json``, ``report.txt``, ``confusion-<corpus>.png``, ``reliability.png``,
-        ``risk-coverage.png`` and ``curves.png``.
+        Gets ``metrics.json``, ``report.txt``, ``card.md``, ``confusion-<corpus>.png``,
+        ``reliability.png``, ``risk-coverage.png`` and ``curves.png``.
     speakers : mapping of str to Speaker, optional
         Who speaks; results by sex, age and race are made for corpora that say it.
 
@@ -66,6 +68,8 @@ def evaluate_bundle(
     output.mkdir(parents=True, exist_ok=True)
     (output / "metrics.json").write_text(json.dumps(results, indent=2) + "\n")
     (output / "report.txt").write_text(as_text(bundle, results))
+    described = replace(bundle, card=bundle.card | _merged(bundle, results))
+    (output / "card.md").write_text(model_card([described]))
     _draw(bundle, scored, results, output)
     return results
 
@@ -186,8 +190,11 @@ def _answered(part: Scored) -> np.ndarray:
 
 def merge_results(bundle: Bundle, results: Results) -> Bundle:
     """Write results into ``bundle.json`` beside those of other corpora that stand there."""
-    known = bundle.card
-    return update_card(bundle, **{key: known.get(key, {}) | results[key] for key in results})
+    return update_card(bundle, **_merged(bundle, results))
+
+
+def _merged(bundle: Bundle, results: Results) -> Results:
+    return {key: bundle.card.get(key, {}) | results[key] for key in results}
 
 
 def left_out_results(bundles: Sequence[Bundle]) -> Results:

@@ -57,6 +57,7 @@ def test_a_run_ends_with_an_evaluated_bundle(trained):
     assert written == {
         "metrics.json",
         "report.txt",
+        "card.md",
         "confusion-cremad.png",
         "reliability.png",
         "risk-coverage.png",
