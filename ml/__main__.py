@@ -274,11 +274,18 @@ def _add_evaluate(commands: Commands) -> None:
         help="measure the accuracy through codecs, rooms, noise, levels and clipping instead",
     )
     parser.add_argument(
+        "--sounds",
+        type=Path,
+        metavar="DIR",
+        help="count the sounds without speech in DIR/<class>/ that get an emotion, and the speech "
+        "that is turned away, instead",
+    )
+    parser.add_argument(
         "--clips",
         type=_positive,
         metavar="N",
-        help="with --robustness: N clips of each corpus, spread over emotions and speakers "
-        "(default: all)",
+        help="with --robustness or --sounds: N clips of each corpus, spread over emotions and "
+        "speakers (default: all)",
     )
     parser.add_argument(
         "--calibrate",
@@ -307,7 +314,7 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
     if args.write and args.speakers != "test":
         parser.error("--write keeps results of test speakers only")
-    if args.clips and (args.write or not args.robustness):
+    if args.clips and not args.sounds and (args.write or not args.robustness):
         parser.error("--clips is for --robustness, and --write keeps results of all clips only")
     from ml import evaluate
 
@@ -316,8 +323,8 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     if args.calibrate:
         bundle = _calibrated(bundle, left_out, args)
     clips = getattr(_split(args, (args.speakers,)), args.speakers)
-    if args.robustness:
-        return _run_robustness(bundle, clips, args)
+    if args.robustness or args.sounds:
+        return (_run_robustness if args.robustness else _run_sounds)(bundle, clips, args)
     speakers = {
         key: one for name, path in args.corpus for key, one in read_speakers(name, path).items()
     }
@@ -337,6 +344,24 @@ def _run_robustness(bundle: Bundle, clips: Sequence[Clip], args: argparse.Namesp
     if args.write:
         update_card(bundle, robustness=robustness.as_shares(results))
     print(robustness.robustness_table(results), end="")
+    return 0
+
+
+def _run_sounds(bundle: Bundle, clips: Sequence[Clip], args: argparse.Namespace) -> int:
+    from ml import nonspeech, robustness
+    from ml.predict import Recognizer
+
+    recognizer = Recognizer(bundle)
+    drawn = robustness.draw_evenly(clips, args.clips) if args.clips else clips
+    paths = [clip.path for clip in drawn]
+    speech = nonspeech.measure_variants(recognizer.recognize, paths, report=_report)
+    sounds = nonspeech.measure_nonspeech(recognizer.recognize, args.sounds)
+    table = nonspeech.nonspeech_table(sounds, speech)
+    args.output.mkdir(parents=True, exist_ok=True)
+    (args.output / "nonspeech.md").write_text(table)
+    if args.write:
+        update_card(bundle, nonspeech=nonspeech.as_shares(sounds, speech))
+    print(table, end="")
     return 0
 
 

@@ -236,8 +236,11 @@ class SpeechConfig:
         A frame over the first is speech, under the second a pause.
     min_speech_s : float
         A window with less speech is not scored, seconds.
+    min_voice_likeness, min_voice_share : float
+        What resembles a voice is one if ``ml.judge`` finds it at least so likely, in at least so
+        many of the windows that resemble one.
     min_snr_db : float
-        Under this ratio of speech to noise the network's answers are not worth giving, dB.
+        Under this ratio of voice to noise the network's answers are not worth giving, dB.
     noisy_snr_db, quiet_dbfs, little_speech_s, little_speech_ratio : float
         An answer from a recording under one of these comes with a warning.
     clipped_share : float
@@ -252,7 +255,9 @@ class SpeechConfig:
     voice_probability: float = 0.5
     pause_probability: float = 0.15
     min_speech_s: float = 0.2
-    min_snr_db: float = 3.0
+    min_voice_likeness: float = 0.6
+    min_voice_share: float = 0.2
+    min_snr_db: float = 1.0
     noisy_snr_db: float = 10.0
     quiet_dbfs: float = -50.0
     little_speech_s: float = 1.0

@@ -23,6 +23,8 @@ class Evidence:
         Seconds of speech in each window.
     min_duration_s : float
         What the model wants at least.
+    likeness : float or None
+        How likely a voice is what comes nearest to one, from ``ml.judge``; None if nothing does.
     """
 
     waveform: Waveform
@@ -31,6 +33,7 @@ class Evidence:
     speech_s: tuple[float, ...]
     min_duration_s: float
     config: SpeechConfig
+    likeness: float | None = None
 
     @property
     def speaks(self) -> tuple[bool, ...]:
@@ -61,12 +64,22 @@ def _no_speech(evidence: Evidence) -> Notice | None:
     if any(evidence.speaks):
         return None
     heard_s, found = evidence.total_speech_s, evidence.quality
-    return Notice(
-        "no_speech",
+    params: dict[str, str | float] = {
+        "speech_s": heard_s,
+        "duration_s": found.duration_s,
+        "level_dbfs": found.level_dbfs,
+    }
+    message = (
         f"No voice was found: {heard_s:.1f} s of speech in {found.duration_s:.1f} s of sound "
-        f"at a level of {found.level_dbfs:.0f} dBFS.",
-        {"speech_s": heard_s, "duration_s": found.duration_s, "level_dbfs": found.level_dbfs},
+        f"at a level of {found.level_dbfs:.0f} dBFS."
     )
+    if evidence.likeness is not None and not heard_s:
+        params["likeness"] = evidence.likeness
+        message += (
+            " What resembles one holds its pitch and changes as music, an animal or a machine "
+            f"does: {evidence.likeness:.0%} like a voice at most."
+        )
+    return Notice("no_speech", message, params)
 
 
 def _too_noisy(evidence: Evidence) -> Notice | None:

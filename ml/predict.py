@@ -16,6 +16,7 @@ from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
 from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
+from ml.judge import judge
 from ml.labels import restrict
 from ml.results import Notice, Prediction, Segment, Vote
 
@@ -94,7 +95,9 @@ class Recognizer:
                 f"the waveform has {waveform.sample_rate_hz} Hz, the model wants {rate} Hz: "
                 "give the file's bytes or path, or resample it"
             )
-        voice = speech.voice_probabilities(waveform.samples, self.config, progress)
+        detected = speech.voice_probabilities(waveform.samples, self.config, progress)
+        judged = judge(waveform.samples, detected, self.config)
+        voice = judged.voice
         spans = windows(len(waveform.samples), self.bundle.windows, rate)
         heard = np.concatenate([[0], np.cumsum(voice >= self.config.voice_probability)])
         edges = np.arange(len(heard)) * self.config.frame_length
@@ -104,11 +107,12 @@ class Recognizer:
         ]
         return Evidence(
             waveform=waveform,
-            quality=quality.measure(waveform, voice, self.config),
+            quality=quality.measure(waveform, voice, judged.snr_db, self.config),
             spans=tuple(spans),
             speech_s=tuple(seconds),
             min_duration_s=self.bundle.windows.min_duration_s,
             config=self.config,
+            likeness=judged.likeness,
         )
 
     def _scores(

@@ -23,14 +23,18 @@ _GUARD_FRAMES = 2
 _NARROW_BAND_DB = -24.0
 
 
-def measure(waveform: Waveform, voice: np.ndarray, config: SpeechConfig) -> Quality:
+def measure(
+    waveform: Waveform, voice: np.ndarray, snr_db: float | None, config: SpeechConfig
+) -> Quality:
     """Measure a recording of any length.
 
     Parameters
     ----------
     waveform : Waveform
     voice : numpy.ndarray, shape (ceil(n / frame_length),)
-        Probability of a voice in each frame, from ``ml.speech.voice_probabilities``.
+        Probability of a voice in each frame, and
+    snr_db : float or None
+        level of the voice over the noise, both from ``ml.judge.judge``.
     config : SpeechConfig
 
     Returns
@@ -41,7 +45,7 @@ def measure(waveform: Waveform, voice: np.ndarray, config: SpeechConfig) -> Qual
     return Quality(
         duration_s=waveform.duration_s,
         speech_ratio=speech_seconds(voice, config, waveform) / max(waveform.duration_s, 1e-9),
-        snr_db=snr_db(frame_powers(samples, config.frame_length), voice, config),
+        snr_db=snr_db,
         level_dbfs=level_dbfs(samples),
         clipping=clipping(samples),
         bandwidth_hz=bandwidth_hz(samples, waveform.sample_rate_hz),
@@ -77,6 +81,9 @@ def frame_powers(samples: np.ndarray, frame_length: int) -> np.ndarray:
 
 def snr_db(powers: np.ndarray, voice: np.ndarray, config: SpeechConfig) -> float | None:
     """Return the level of the speech over that of the pauses, within -80 to 80 dB.
+
+    It is exact where there are pauses that the detector knows for such, and misleads where noise
+    hides them; so it is what `ml.judge` learns from, on clean recordings, and not what it says.
 
     The pauses' power, which lies under the speech as well, is taken off it. The pauses' median
     counts, so that a door in a pause is not taken for the noise; frames next to speech are left

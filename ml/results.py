@@ -23,8 +23,8 @@ class Quality:
     speech_ratio : float
         Share of the duration in which a voice was detected, 0 to 1.
     snr_db : float or None
-        Level of the speech over that of the pauses in dB; None where there is no pause or no
-        speech to measure.
+        Level of the voice over the noise in dB, as judged from the sound of the windows that hold
+        one; None where there is no voice.
     level_dbfs : float
         RMS level in dB relative to full scale; -120 for digital silence.
     clipping : float

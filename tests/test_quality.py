@@ -112,13 +112,13 @@ def test_narrow_band():
 def test_measure_puts_all_together():
     waveform = Waveform(sine(0.5, 440, seconds=100 * FRAME / RATE_HZ), RATE_HZ)
     voice = np.where(np.arange(100) < 25, 0.9, 0.0)
-    found = quality.measure(waveform, voice, CONFIG)
+    found = quality.measure(waveform, voice, 12.5, CONFIG)
     assert found.duration_s == pytest.approx(3.2)
     assert found.speech_ratio == pytest.approx(0.25)
     assert found.level_dbfs == pytest.approx(-9.03, abs=0.01)
-    assert found.snr_db == pytest.approx(-80.0)  # nothing stands out in a steady tone
+    assert found.snr_db == 12.5
 
 
 def test_measure_of_nothing():
-    found = quality.measure(Waveform(np.zeros(0, np.float32), RATE_HZ), np.zeros(0), CONFIG)
+    found = quality.measure(Waveform(np.zeros(0, np.float32), RATE_HZ), np.zeros(0), None, CONFIG)
     assert (found.duration_s, found.speech_ratio, found.snr_db) == (0.0, 0.0, None)

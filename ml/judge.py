@@ -1,0 +1,109 @@
+"""A second opinion on what the detector calls a voice: is it one, and how far over the noise."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ml.audio import windows
+from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
+from ml.cues import CUES, measure_cues
+
+MODEL = Path(__file__).with_name("judge.json")
+"""What ``benchmarks/fit_gates.py`` fitted: each cue's mean and scale, and the weights on it."""
+
+_WINDOWS = WindowConfig()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the windows' sounds are, over a whole recording.
+
+    Attributes
+    ----------
+    voice : numpy.ndarray, shape (frames,)
+        Probability of a voice in each frame; 0 where the window around it holds none.
+    likeness : float or None
+        How likely the likeliest window is a voice, 0 to 1; None where none resembles one.
+    snr_db : float or None
+        Level of the voice over the noise, dB, the median of its windows; None without a voice.
+    """
+
+    voice: np.ndarray
+    likeness: float | None
+    snr_db: float | None
+
+
+def judge(
+    samples: np.ndarray,
+    voice: np.ndarray,
+    config: SpeechConfig,
+) -> Judgement:
+    """Look again at each window in which the detector hears a voice.
+
+    Music, animals and machines can pass for one. What tells them apart is not heard in a frame of
+    32 ms but in a few seconds: whether pitch glides or holds, how fast levels change, what lies
+    under them. The recording holds a voice if at least `SpeechConfig.min_voice_share` of those
+    windows do; a long piece of music has some that pass.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), float32
+        Mono, 16 kHz.
+    voice : numpy.ndarray, shape (ceil(n / frame_length),)
+        From ``ml.speech.voice_probabilities``.
+    """
+    frames = np.zeros(len(voice))
+    likenesses, ratios_db = [], []
+    for first, last, cues in _windows_with_voice(samples, voice, config):
+        likeness, ratio_db = rate(cues)
+        likenesses.append(likeness)
+        if likeness >= config.min_voice_likeness:
+            frames[first:last] = voice[first:last]
+            ratios_db.append(ratio_db)
+    if len(ratios_db) < max(1.0, config.min_voice_share * len(likenesses)):
+        return Judgement(np.zeros(len(voice)), max(likenesses, default=None), None)
+    return Judgement(frames, max(likenesses), float(np.median(ratios_db)))
+
+
+def _windows_with_voice(
+    samples: np.ndarray,
+    voice: np.ndarray,
+    config: SpeechConfig,
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Yield first frame, the one past the last, and cues of windows with enough of a voice."""
+    length = config.frame_length
+    for start, end in windows(len(samples), _WINDOWS):
+        first, last = start // length, -(-end // length)
+        heard = np.count_nonzero(voice[first:last] >= config.voice_probability) * length
+        if heard >= config.min_speech_s * SAMPLE_RATE_HZ:
+            yield first, last, measure_cues(samples[start:end], voice[first:last])
+
+
+def rate(cues: np.ndarray) -> tuple[float, float]:
+    """Return how likely a window's cues are a voice's, 0 to 1, and its level over the noise, dB."""
+    model = _model()
+    inputs = terms((cues - model["mean"]) / model["scale"])
+    logit = float(inputs @ model["voice"] + model["voice_bias"])
+    ratio_db = float(inputs @ model["snr_db"] + model["snr_db_bias"])
+    return float(1 / (1 + np.exp(-np.clip(logit, -30, 30)))), float(np.clip(ratio_db, -20, 40))
+
+
+def terms(standardised: np.ndarray) -> np.ndarray:
+    """Return cues and their squares, both within what training saw; shape (..., 2 * cues)."""
+    inside = np.clip(standardised, -3, 3)
+    return np.concatenate([inside, inside**2 - 1], axis=-1)
+
+
+@functools.cache
+def _model() -> Mapping[str, np.ndarray]:
+    found = json.loads(MODEL.read_text(encoding="utf-8"))
+    if tuple(found["cues"]) != CUES:
+        raise ValueError(f"{MODEL} was fitted to other cues: run benchmarks/fit_gates.py again")
+    keys = ("mean", "scale", "voice", "voice_bias", "snr_db", "snr_db_bias")
+    return {key: np.array(found[key]) for key in keys}
