@@ -11,6 +11,8 @@ PORT ?= $(or $(shell sed -nE 's,^PORT *= *"?([0-9]+).*,\1,p' .env 2>/dev/null),8
 CORPORA ?= corpora
 # The network that make train trains.
 MODEL ?= cnn-gru
+# Weights of the pretrained encoder (.npz), for a MODEL that has one.
+ENCODER ?=
 # Passed on to pytest: make test ARGS="tests/test_audio.py -x"
 ARGS ?=
 
@@ -62,7 +64,8 @@ docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bu
 
 train: $(BIN)/.training ## train MODEL=cnn-gru on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }
-	$(BIN)/python -m ml train --model $(MODEL) --corpora "$(CORPORA)" --output runs/$(MODEL) --resume
+	$(BIN)/python -m ml train --model $(MODEL) --corpora "$(CORPORA)" --output runs/$(MODEL) --resume \
+	  $(if $(ENCODER),--encoder "$(ENCODER)")
 
 # Set-up: a stamp stands beside each list of packages that is installed; a changed list renews it.
 $(BIN)/python:

@@ -25,7 +25,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INT
 def litert() -> Callable[[np.ndarray], np.ndarray]:
     from ml.bundle import Scorer, read_bundle
 
-    return Scorer(read_bundle("cnn-gru")).score
+    scorer = Scorer(read_bundle("cnn-gru"))
+    return lambda inputs: scorer.score(inputs).probabilities
 
 
 def keras_predict() -> Callable[[np.ndarray], np.ndarray]:

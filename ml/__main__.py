@@ -193,6 +193,12 @@ def _add_train(commands: Commands) -> None:
     )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle")
     parser.add_argument("--resume", action="store_true", help="go on where DIR stopped")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="weights of the pretrained encoder, for a network that has one",
+    )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
 
@@ -227,10 +233,19 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         args.corpus += [(name, args.corpora / name) for name in architecture.corpora]
     if not args.corpus:
         parser.error("give --corpora DIR, or --corpus NAME=PATH")
+    if architecture.encoder and args.encoder is None:
+        parser.error(f"{architecture.name} goes on from a pretrained encoder: give --encoder FILE")
     split = _split(args, ("train", "validation", "test"))
     from ml.train import train_bundle
 
-    bundle = train_bundle(architecture, split, args.output, resume=args.resume, report=_report)
+    bundle = train_bundle(
+        architecture,
+        split,
+        args.output,
+        encoder=args.encoder,
+        resume=args.resume,
+        report=_report,
+    )
     print((args.output / "evaluation" / "report.txt").read_text(), end="")
     print(f"bundle: {bundle.path}")
     return 0

@@ -11,6 +11,7 @@ import ast
 import functools
 import hashlib
 import inspect
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,12 @@ from ml import channels, lossy, rooms
 
 if TYPE_CHECKING:
     from ml.audio import Waveform
+
+
+def begin_early(waveform: Waveform, rng: np.random.Generator) -> Waveform:
+    """Start the recording up to 0.7 s before the clip does."""
+    silence = np.zeros(int(rng.uniform(0, 0.7) * waveform.sample_rate_hz), np.float32)
+    return replace(waveform, samples=np.concatenate([silence, waveform.samples]))
 
 
 def change_speed(waveform: Waveform, rng: np.random.Generator) -> Waveform:
@@ -84,8 +91,9 @@ def compress(waveform: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 def limit_band(waveform: Waveform, rng: np.random.Generator) -> Waveform:
-    """Cut it to a narrower channel: from 50 to 300 Hz up to 2.8 to 7.5 kHz."""
-    return channels.limit_band(waveform, rng.uniform(50, 300), rng.uniform(2800, 7500))
+    """Cut it to a narrower channel: from 50 to 300 Hz, half of the time to that of a telephone."""
+    top_hz = rng.uniform(2800, 4000) if rng.random() < 0.5 else rng.uniform(4000, 7500)
+    return channels.limit_band(waveform, rng.uniform(50, 300), top_hz)
 
 
 def encode(waveform: Waveform, rng: np.random.Generator) -> Waveform:
@@ -103,9 +111,10 @@ def change_level(waveform: Waveform, rng: np.random.Generator) -> Waveform:
 
 
 CHAIN = (
+    (begin_early, 0.5),
     (change_speed, 0.6),
     (change_pitch, 0.15),
-    (add_room, 0.35),
+    (add_room, 0.45),
     (add_noise, 0.45),
     (add_babble, 0.08),
     (add_hum, 0.06),

@@ -6,17 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ml.calibration import Calibration, calibrate
-from ml.config import FeatureConfig, WindowConfig
+from ml.config import EncoderConfig, FeatureConfig, WindowConfig
 from ml.errors import CorruptBundleError, UnknownModelError
 from ml.results import ModelInfo
-
-if TYPE_CHECKING:
-    from ai_edge_litert.interpreter import Interpreter
 
 BUNDLES = Path(__file__).parent / "bundles"
 DEFAULT_MODEL = "cnn-gru"
@@ -38,6 +35,8 @@ class Bundle:
         ``"mean"``: the recording's label is the largest mean score; ``"majority"``: the vote's.
     card : dict
         The whole ``bundle.json``.
+    encoder : EncoderConfig, optional
+        What a pretrained encoder hears, where the network goes on from one.
     """
 
     path: Path
@@ -50,6 +49,7 @@ class Bundle:
     calibration: Calibration
     rule: str
     card: dict[str, Any]
+    encoder: EncoderConfig | None = None
 
     @property
     def info(self) -> ModelInfo:
@@ -97,6 +97,7 @@ def read_bundle(name: str | Path) -> Bundle:
             calibration=Calibration(**card["calibration"]),
             rule=card["rule"],
             card=card,
+            encoder=EncoderConfig(**card["encoder"]) if card.get("encoder") else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         detail = f"{type(error).__name__}: {error}"
@@ -113,7 +114,7 @@ class Scorer:
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        self.calibration = bundle.calibration
+        self._bundle = bundle
         try:
             content = (bundle.path / "model.tflite").read_bytes()
         except OSError as error:
@@ -122,40 +123,81 @@ class Scorer:
             raise CorruptBundleError(
                 path=str(bundle.path), detail="model.tflite is not the file that was evaluated"
             )
-        self._interpreter = start_litert(content, threads)
+        self.network = Network(content, threads)
 
-    def score(self, inputs: np.ndarray) -> np.ndarray:
+    def score(self, *inputs: np.ndarray) -> Scores:
         """Score windows.
 
         Parameters
         ----------
-        inputs : numpy.ndarray, shape (n, frames, n_features), float32
-            From `ml.features.model_input`.
+        *inputs : numpy.ndarray, shape (n, ...), float32
+            From `ml.features.model_input`, shape (n, frames, n_features); before them, for a
+            network with an encoder, its steps from `ml.encoding.ChunkEncoder`.
+        """
+        outputs = self.network.score(*inputs)
+        n_labels = len(self._bundle.labels)
+        intensity = 1 / (1 + np.exp(-outputs[:, -1].astype(np.float64)))
+        return Scores(
+            calibrate(outputs[:, :n_labels], self._bundle.calibration),
+            intensity if outputs.shape[1] > n_labels else None,
+        )
+
+
+class Scores(NamedTuple):
+    """What a network says of windows.
+
+    Attributes
+    ----------
+    probabilities : numpy.ndarray, shape (n, labels), float64
+        Calibrated; each row sums to 1.
+    intensity : numpy.ndarray, shape (n,), float64, or None
+        0 calm to 1 strong, where the network says so.
+    """
+
+    probabilities: np.ndarray
+    intensity: np.ndarray | None
+
+
+class Network:
+    """A LiteRT file, opened; not thread-safe."""
+
+    def __init__(self, content: bytes, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._interpreter = Interpreter(model_content=content, num_threads=threads)
+        names = self._interpreter.get_signature_list()
+        # Of a file without an encoder the whole is run: a runner would keep its tensors in place.
+        with_encoder = "encode" in names
+        self._signatures = {
+            name: self._interpreter.get_signature_runner(name) for name in names if with_encoder
+        }
+
+    def encode(self, spectrogram: np.ndarray) -> np.ndarray:
+        """Run the pretrained encoder that the file holds.
+
+        Parameters
+        ----------
+        spectrogram : numpy.ndarray, shape (1, chunk_frames, n_mels), float32
 
         Returns
         -------
-        numpy.ndarray, shape (n, labels), float64
-            Calibrated probabilities; each row sums to 1.
+        numpy.ndarray, shape (1, chunk_steps, width), float32
         """
-        return calibrate(run_litert(self._interpreter, inputs), self.calibration)
+        return self._signatures["encode"](spectrogram=spectrogram)["encoded"]
 
-
-def start_litert(content: bytes, threads: int = 1) -> Interpreter:
-    """Make an interpreter for a LiteRT flatbuffer."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    return Interpreter(model_content=content, num_threads=threads)
-
-
-def run_litert(interpreter: Interpreter, inputs: np.ndarray) -> np.ndarray:
-    """Run a batch of any size through; returns float32 logits of shape (n, labels)."""
-    source = interpreter.get_input_details()[0]
-    if tuple(source["shape"]) != inputs.shape:
-        interpreter.resize_tensor_input(source["index"], inputs.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(source["index"], inputs.astype(np.float32, copy=False))
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    def score(self, *inputs: np.ndarray) -> np.ndarray:
+        """Run a batch of any size through; returns float32 outputs of shape (n, outputs)."""
+        if "score" in self._signatures:
+            encoded, features = inputs
+            return self._signatures["score"](encoded=encoded, features=features)["scores"]
+        (features,) = inputs
+        interpreter, source = self._interpreter, self._interpreter.get_input_details()[0]
+        if tuple(source["shape"]) != features.shape:
+            interpreter.resize_tensor_input(source["index"], features.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(source["index"], features.astype(np.float32, copy=False))
+        interpreter.invoke()
+        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
 
 def write_bundle(folder: Path, card: dict[str, Any], litert: bytes) -> Bundle:

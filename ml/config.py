@@ -98,6 +98,11 @@ class FeatureConfig:
             )
 
     @property
+    def hop_s(self) -> float:
+        """Seconds from one frame to the next."""
+        return self.hop_length / self.sample_rate_hz
+
+    @property
     def columns(self) -> dict[str, slice]:
         """Where each of `inputs` stands among the columns of a network's input."""
         widths = {"mel": self.n_mels, "mfcc": self.n_mfcc, "zcr": 1, "rms": 1}
@@ -154,6 +159,7 @@ class TrainConfig:
     )
     time_masks: int = option(2, "stretches silenced (SpecAugment, Park et al. 2019)")
     time_mask_frames: int = option(24, "their greatest length")
+    step_mask_steps: int = option(8, "the same for steps of a pretrained encoder")
     mel_masks: int = option(2, "runs of Mel bands, or else of MFCC, set to their mean")
     mel_mask_bands: int = option(8, "their greatest width")
     loud_frames_db: float = option(

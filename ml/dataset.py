@@ -6,18 +6,20 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from ml.audio import Waveform, decode, window_starts
+from ml.audio import Waveform, decode
 from ml.augment import chain_version, run_chain
-from ml.config import FeatureConfig, WindowConfig
+from ml.config import FeatureConfig
 from ml.corpora import CORPORA, Clip
 from ml.errors import SpeakerOverlapError
-from ml.features import Features, extract, model_input, window_frames
+from ml.features import Features, extract
 from ml.processes import worker_pool
 
 
@@ -75,37 +77,32 @@ def keep_labels(split: Split, labels: Iterable[str]) -> Split:
 
 
 @dataclass(frozen=True)
-class FeatureCache:
-    """Features of clips in their variants, on disk; variant 0 is the clean one.
+class ArrayCache:
+    """A matrix for each clip in its variants, on disk; variant 0 is the clean one.
 
     Attributes
     ----------
-    frames : tuple of numpy.ndarray, shape (total_frames, n_mels + 2), float16
-        Log-Mel in dB, ZCR, RMS of all clips and variants one after another; a corpus each.
+    arrays : tuple of numpy.ndarray, shape (total_rows, width), float16
+        Rows of all clips and variants one after another; a corpus each.
     part : numpy.ndarray, shape (clips,), int
-        In which of `frames` each clip lies.
+        In which of `arrays` each clip lies.
     offsets : numpy.ndarray, shape (clips, variants + 1), int
         Where the clip's variant v begins; it ends at ``offsets[clip, v] + lengths[clip, v]``.
     lengths : numpy.ndarray, shape (clips, variants + 1), int
     """
 
     clips: tuple[Clip, ...]
-    config: FeatureConfig
-    frames: tuple[np.ndarray, ...]
+    arrays: tuple[np.ndarray, ...]
     part: np.ndarray
     offsets: np.ndarray
     lengths: np.ndarray
 
-    def features(self, clip: int, variant: int = 0) -> Features:
-        """Read one clip's features back (the MFCC are made by `model_input`)."""
+    def rows(self, clip: int, variant: int = 0) -> np.ndarray:
+        """Map one matrix, shape (rows, width), float16."""
         start = self.offsets[clip, variant]
-        stored = self.frames[self.part[clip]][start : start + self.lengths[clip, variant]]
-        rows = np.asarray(stored, np.float32)
-        n_mels = self.config.n_mels
-        empty = np.empty((0, len(rows)), np.float32)
-        return Features(rows[:, :n_mels].T, empty, rows[:, n_mels], rows[:, n_mels + 1])
+        return self.arrays[self.part[clip]][start : start + self.lengths[clip, variant]]
 
-    def keep(self, labels: Iterable[str]) -> FeatureCache:
+    def keep(self, labels: Iterable[str]) -> Self:
         """Leave out the clips of other emotions; nothing is computed or copied."""
         wanted = frozenset(labels)
         rows = [i for i, clip in enumerate(self.clips) if clip.label in wanted]
@@ -118,22 +115,42 @@ class FeatureCache:
         )
 
 
+@dataclass(frozen=True)
+class FeatureCache:
+    """Features of clips in their variants: log-Mel in dB, ZCR and RMS of an `ArrayCache`."""
+
+    cache: ArrayCache
+    config: FeatureConfig
+
+    @property
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips, in the order of their numbers."""
+        return self.cache.clips
+
+    def features(self, clip: int, variant: int = 0) -> Features:
+        """Read one clip's features back (the MFCC are made by `model_input`)."""
+        rows = np.asarray(self.cache.rows(clip, variant), np.float32)
+        n_mels = self.config.n_mels
+        empty = np.empty((0, len(rows)), np.float32)
+        return Features(rows[:, :n_mels].T, empty, rows[:, n_mels], rows[:, n_mels + 1])
+
+    def keep(self, labels: Iterable[str]) -> FeatureCache:
+        """Leave out the clips of other emotions; nothing is computed or copied."""
+        return replace(self, cache=self.cache.keep(labels))
+
+
 def clip_versions(clip: Clip, variants: int, seed: int) -> Iterator[Waveform]:
     """Yield a clip as it is, then its augmented variants, the same ones for the same seed."""
     waveform = decode(clip.path)
     yield waveform
-    rng = np.random.default_rng([seed, zlib.crc32(f"{clip.corpus}/{clip.path.stem}".encode())])
-    for _ in range(variants):
-        yield run_chain(waveform, rng)
+    name = zlib.crc32(f"{clip.corpus}/{clip.path.stem}".encode())
+    for number in range(variants):
+        yield run_chain(waveform, np.random.default_rng([seed, name, number]))
 
 
-def _rows(clip: Clip, config: FeatureConfig, variants: int, seed: int) -> list[np.ndarray]:
-    rows = []
-    for version in clip_versions(clip, variants, seed):
-        made = extract(version, config)
-        stacked = np.column_stack([made.log_mel.T, made.zcr, made.rms])
-        rows.append(stacked.astype(np.float16))
-    return rows
+def _feature_rows(config: FeatureConfig, waveform: Waveform) -> np.ndarray:
+    made = extract(waveform, config)
+    return np.column_stack([made.log_mel.T, made.zcr, made.rms])
 
 
 def cache_features(
@@ -146,29 +163,8 @@ def cache_features(
 ) -> FeatureCache:
     """Compute features of all clips, or map those that an earlier run has left in `folder`.
 
-    Each corpus has files of its own, which serve every network whose short-time analysis is the
-    same; they are made anew when the clips' files or the augmentation change.
+    They serve every network whose short-time analysis is the same.
     """
-    part = np.zeros(len(clips), np.int64)
-    offsets = np.zeros((len(clips), variants + 1), np.int64)
-    lengths = np.zeros_like(offsets)
-    frames = []
-    for number, name in enumerate(dict.fromkeys(clip.corpus for clip in clips)):
-        rows = [i for i, clip in enumerate(clips) if clip.corpus == name]
-        chosen = [clips[i] for i in rows]
-        stem = folder / _key(chosen, config, variants, seed)
-        if not stem.with_suffix(".npy").exists():
-            _write_frames(stem, chosen, (config, variants, seed), jobs)
-        found = np.load(stem.with_suffix(".npy"))
-        part[rows], lengths[rows] = number, found
-        offsets[rows] = (np.cumsum(found.ravel()) - found.ravel()).reshape(found.shape)
-        stored = np.memmap(stem.with_suffix(".f16"), np.float16, "r")
-        frames.append(stored.reshape(-1, config.n_mels + 2))
-    return FeatureCache(tuple(clips), config, tuple(frames), part, offsets, lengths)
-
-
-def _key(clips: Sequence[Clip], config: FeatureConfig, variants: int, seed: int) -> str:
-    """Name the files of a cache by all that decides what is in them."""
     analysis = [
         getattr(config, name)
         for name in (
@@ -181,17 +177,79 @@ def _key(clips: Sequence[Clip], config: FeatureConfig, variants: int, seed: int)
             "floor_db",
         )
     ]
+    make = Maker(partial(_feature_rows, config), json.dumps(analysis), config.n_mels + 2)
+    return FeatureCache(cache_arrays(clips, make, folder, variants, seed, jobs), config)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What a cache is filled with.
+
+    Attributes
+    ----------
+    make : callable
+        Turns a waveform into a matrix; a function that worker processes can import.
+    key : str
+        All that decides what it makes.
+    width : int
+        Columns of the matrix.
+    """
+
+    make: Callable[[Waveform], np.ndarray]
+    key: str
+    width: int
+
+
+def cache_arrays(
+    clips: Sequence[Clip],
+    maker: Maker,
+    folder: Path,
+    variants: int = 0,
+    seed: int = 0,
+    jobs: int = 2,
+) -> ArrayCache:
+    """Make a matrix of each clip and variant, or map those that an earlier run has left.
+
+    Each corpus has files of its own; they are made anew when the clips' files, what is made of
+    them or the augmentation change.
+    """
+    part = np.zeros(len(clips), np.int64)
+    offsets = np.zeros((len(clips), variants + 1), np.int64)
+    lengths = np.zeros_like(offsets)
+    arrays = []
+    for number, name in enumerate(dict.fromkeys(clip.corpus for clip in clips)):
+        rows = [i for i, clip in enumerate(clips) if clip.corpus == name]
+        chosen = [clips[i] for i in rows]
+        stem = folder / _key(chosen, maker, variants, seed)
+        if not stem.with_suffix(".npy").exists():
+            _write_arrays(stem, chosen, (maker, variants, seed), jobs)
+        found = np.load(stem.with_suffix(".npy"))
+        part[rows], lengths[rows] = number, found
+        offsets[rows] = (np.cumsum(found.ravel()) - found.ravel()).reshape(found.shape)
+        stored = np.memmap(stem.with_suffix(".f16"), np.float16, "r")
+        arrays.append(stored.reshape(-1, maker.width))
+    return ArrayCache(tuple(clips), tuple(arrays), part, offsets, lengths)
+
+
+def _key(clips: Sequence[Clip], maker: Maker, variants: int, seed: int) -> str:
+    """Name the files of a cache by all that decides what is in them."""
     files = [
         (clip.corpus, clip.path.stem, stat.st_size, stat.st_mtime_ns)
         for clip in clips
         for stat in (clip.path.stat(),)
     ]
     chain = [variants, seed, chain_version()] if variants else None
-    return hashlib.sha256(json.dumps([analysis, files, chain]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([maker.key, files, chain]).encode()).hexdigest()[:16]
 
 
-def _write_frames(
-    stem: Path, clips: Sequence[Clip], how: tuple[FeatureConfig, int, int], jobs: int
+def _versions(clip: Clip, maker: Maker, variants: int, seed: int) -> list[np.ndarray]:
+    return [
+        maker.make(version).astype(np.float16) for version in clip_versions(clip, variants, seed)
+    ]
+
+
+def _write_arrays(
+    stem: Path, clips: Sequence[Clip], how: tuple[Maker, int, int], jobs: int
 ) -> None:
     """Write both files whole or not at all; two runs that do so at a time do no harm."""
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -199,28 +257,9 @@ def _write_frames(
     lengths = []
     with data.open("wb") as file, worker_pool(jobs) as pool:
         repeated = ([value] * len(clips) for value in how)
-        for rows in pool.map(_rows, clips, *repeated, chunksize=16):
-            lengths.append([len(row) for row in rows])
-            file.writelines(row.tobytes() for row in rows)
+        for matrices in pool.map(_versions, clips, *repeated, chunksize=16):
+            lengths.append([len(matrix) for matrix in matrices])
+            file.writelines(matrix.tobytes() for matrix in matrices)
     np.save(index, np.array(lengths, np.int64))
     data.replace(stem.with_suffix(".f16"))
     index.replace(stem.with_suffix(".npy"))
-
-
-def clip_windows(cache: FeatureCache, window: WindowConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Cut every clean clip into its windows.
-
-    Returns
-    -------
-    inputs : numpy.ndarray, shape (windows, frames, n_features)
-    owner : numpy.ndarray, shape (windows,), int
-        Index of the clip that each window is of.
-    """
-    frames, hop = window_frames(cache.config, window)
-    inputs, owner = [], []
-    for index in range(len(cache.clips)):
-        features = cache.features(index)
-        for start in window_starts(len(features.rms), frames, hop):
-            inputs.append(model_input(features, start, frames, cache.config))
-            owner.append(index)
-    return np.stack(inputs), np.array(owner)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from ml.config import FeatureConfig, WindowConfig
 
 if TYPE_CHECKING:
     from ml.audio import Waveform
+
+Inputs: TypeAlias = np.ndarray | list[np.ndarray]
+"""Windows of features, shape (n, frames, n_features), or of an encoder's steps and of features."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 from ml.corpora import CORPORA, Clip
-from ml.features import loud_rows, window_frames
+from ml.features import Inputs, loud_rows, window_frames
 from ml.labels import LABELS
 from ml.metrics import accuracies, best_labels
 from ml.models import Architecture
@@ -24,12 +24,15 @@ Report = Callable[[str], None]
 
 _ADAPTING_CLIPS = 1500
 _SETTLING_BATCHES = 20
+_MOSTLY = 0.75
+"""Steps with a larger loud share tell mean and deviation of what the encoder says of a voice."""
+_INTENSITY_WEIGHT = 0.3
 
 
 def fit(
     architecture: Architecture,
     sampler: Sampler,
-    validation: tuple[np.ndarray, np.ndarray],
+    validation: tuple[Inputs, np.ndarray],
     clips: tuple[Clip, ...],
     output: Path,
     resume: bool = False,
@@ -39,8 +42,8 @@ def fit(
 
     Parameters
     ----------
-    validation : tuple of numpy.ndarray
-        Windows and the index of the clip that each is of, from `ml.dataset.clip_windows`.
+    validation : tuple
+        Windows and the index of the clip that each is of, from `ml.sampling.clip_windows`.
     clips : tuple of Clip
         The validation clips.
     output : Path
@@ -70,7 +73,9 @@ def fit(
     for number in range(len(history), sampler.config.epochs):
         loss = _run_epoch(model, sampler, number)
         with averaged(model, sampler, number):
-            results = _validate(model, validation, clips, sampler.labels)
+            results = _validate(
+                join_members(model, architecture), validation, clips, sampler.labels
+            )
             mean_ua = float(np.mean([result["ua"] for result in results.values()]))
             if mean_ua > max((row["mean_ua"] for row in history), default=0.0):
                 _save(model, folder / "best.keras")
@@ -89,11 +94,13 @@ def fit(
 
 def build(architecture: Architecture, unroll: bool = False) -> keras.Model:
     """Build a network as its row of `ml.models.MODELS` has it."""
+    given = {"encoder": architecture.encoder} if architecture.encoder else {}
     return architecture.build(
         frames=window_frames(architecture.features, architecture.windows)[0],
         features=architecture.features,
-        n_labels=len(architecture.labels),
+        n_outputs=architecture.n_outputs,
         unroll=unroll,
+        **given,
     )
 
 
@@ -108,6 +115,10 @@ def prepare(architecture: Architecture, sampler: Sampler) -> keras.Model:
         for clip in chosen
     ]
     model.get_layer("standardise").adapt(np.concatenate(loud)[None])
+    if sampler.encoded is not None:
+        encoded = np.concatenate([sampler.encoded.cache.rows(clip) for clip in chosen])
+        voiced = encoded[encoded[:, -1] > _MOSTLY].astype(np.float32)
+        model.get_layer("standardise_encoded").adapt(voiced[None, :, :-1])
     steps = sampler.batches
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate / 50,
@@ -124,23 +135,60 @@ def prepare(architecture: Architecture, sampler: Sampler) -> keras.Model:
         ema_momentum=config.ema_momentum,
         ema_overwrite_frequency=None,
     )
-    model.compile(optimizer, masked_crossentropy)
+    model.compile(optimizer, MaskedLoss(len(architecture.labels), architecture.members))
     return model
 
 
 @keras.saving.register_keras_serializable("undertone")
-def masked_crossentropy(targets: Any, logits: Any) -> Any:
+class MaskedLoss(keras.losses.Loss):
     """Cross-entropy over the labels that the clip's corpus has; targets are -1 at the others.
 
-    A second half of the targets is what a teacher says: cross-entropy over all labels is added.
+    Where the network has one output more, it is the intensity's logit; its target is -1 where the
+    corpus does not say. Targets that then follow are what a teacher says: cross-entropy over all
+    labels is added.
     """
-    n_labels = logits.shape[-1]
-    own, taught = targets[:, :n_labels], targets[:, n_labels:]
-    masked = ops.where(own >= 0, logits, -1e9)
-    loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
-    if targets.shape[-1] > n_labels:
-        loss = loss - ops.sum(taught * ops.log_softmax(logits), axis=-1)
-    return loss
+
+    def __init__(self, n_labels: int, members: int = 1, **others: Any) -> None:
+        super().__init__(**others)
+        self.n_labels, self.members = n_labels, members
+
+    def call(self, targets: Any, outputs: Any) -> Any:
+        """Return the loss of each row, the mean of the members'."""
+        parts = ops.split(outputs, self.members, axis=-1)
+        return sum(self._of_member(targets, part) for part in parts) / self.members
+
+    def _of_member(self, targets: Any, outputs: Any) -> Any:
+        n_labels, n_outputs = self.n_labels, outputs.shape[-1]
+        logits, own = outputs[:, :n_labels], targets[:, :n_labels]
+        masked = ops.where(own >= 0, logits, -1e9)
+        loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
+        if n_outputs > n_labels:
+            loss = loss + _INTENSITY_WEIGHT * _intensity_loss(targets[:, n_labels], outputs[:, -1])
+        taught = targets[:, n_outputs:]
+        if taught.shape[-1]:
+            loss = loss - ops.sum(taught * ops.log_softmax(logits), axis=-1)
+        return loss
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what makes it again."""
+        return super().get_config() | {"n_labels": self.n_labels, "members": self.members}
+
+
+def join_members(model: keras.Model, architecture: Architecture) -> keras.Model:
+    """Let a network answer with the mean of its members' log-probabilities."""
+    if architecture.members == 1:
+        return model
+    parts = ops.split(model.output, architecture.members, axis=-1)
+    n_labels = len(architecture.labels)
+    means = [sum(ops.log_softmax(part[:, :n_labels]) for part in parts) / architecture.members]
+    if architecture.intensity:
+        means.append(sum(part[:, n_labels:] for part in parts) / architecture.members)
+    return keras.Model(model.inputs, ops.concatenate(means, axis=-1))
+
+
+def _intensity_loss(target: Any, logit: Any) -> Any:
+    known = ops.cast(target >= 0, logit.dtype)
+    return known * (ops.softplus(logit) - ops.maximum(target, 0.0) * logit)
 
 
 def _run_epoch(model: keras.Model, sampler: Sampler, number: int) -> float:
@@ -173,7 +221,7 @@ def averaged(model: keras.Model, sampler: Sampler, number: int) -> Iterator[None
     model.set_weights(weights)
 
 
-def _settle(model: keras.Model, batches: Iterator[np.ndarray]) -> None:
+def _settle(model: keras.Model, batches: Iterator[Inputs]) -> None:
     """Set each batch normalisation to the mean of what it sees in these batches."""
     layers = list(_normalisations(model))
     if not layers:
@@ -197,12 +245,12 @@ def _normalisations(model: keras.Model) -> Iterator[keras.layers.BatchNormalizat
 
 def _validate(
     model: keras.Model,
-    windows: tuple[np.ndarray, np.ndarray],
+    windows: tuple[Inputs, np.ndarray],
     clips: tuple[Clip, ...],
     labels: tuple[str, ...],
 ) -> dict[str, dict[str, float]]:
     inputs, owner = windows
-    logits = model.predict(inputs, batch_size=128, verbose=0)
+    logits = model.predict(inputs, batch_size=128, verbose=0)[:, : len(labels)]
     log_probabilities = np.asarray(ops.log_softmax(logits))
     sums = np.zeros((len(clips), len(labels)))
     np.add.at(sums, owner, log_probabilities)

@@ -12,8 +12,9 @@ import numpy as np
 
 from ml import quality, speech
 from ml.audio import Waveform, decode, windows
-from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, read_bundle
+from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
+from ml.encoding import ChunkEncoder
 from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
 from ml.judge import judge
@@ -81,11 +82,14 @@ class Recognizer:
         evidence = self._listen(waveform, lambda share: report(share * _LISTENING_SHARE))
         reason = first_reason(evidence)
         scores: dict[int, dict[str, float]] = {}
+        strengths: dict[int, float] = {}
         if reason is None:
-            for index, found in self._scores(evidence, report):
+            for index, found, strength in self._scores(evidence, report):
                 scores[index] = restrict(found, wanted)
+                if strength is not None:
+                    strengths[index] = strength
         report(1.0)
-        return self._conclude(evidence, reason, scores)
+        return self._conclude(evidence, reason, scores, strengths)
 
     def _listen(self, waveform: Waveform, progress: Progress) -> Evidence:
         """Find the voice, measure the recording and cut it into windows."""
@@ -117,21 +121,32 @@ class Recognizer:
 
     def _scores(
         self, evidence: Evidence, report: Progress
-    ) -> Iterator[tuple[int, dict[str, float]]]:
-        """Yield (index, probabilities) of each window with speech, a batch at a time."""
+    ) -> Iterator[tuple[int, dict[str, float], float | None]]:
+        """Yield (index, probabilities, intensity) of each window with speech, in batches."""
         if not hasattr(self._local, "scorer"):
             self._local.scorer = Scorer(self.bundle)
+        scorer, samples = self._local.scorer, evidence.waveform.samples
+        config = self.bundle.encoder
+        encoder = ChunkEncoder(samples, scorer.network.encode, config) if config else None
         for first in range(0, len(evidence.spans), _BATCH_WINDOWS):
             last = min(first + _BATCH_WINDOWS, len(evidence.spans))
             chosen = [index for index in range(first, last) if evidence.speaks[index]]
             if chosen:
-                inputs = self._inputs(
-                    evidence.waveform.samples, [evidence.spans[i] for i in chosen]
-                )
-                for index, row in zip(chosen, self._local.scorer.score(inputs), strict=True):
-                    yield index, dict(zip(self.bundle.labels, map(float, row), strict=True))
+                spans = [evidence.spans[index] for index in chosen]
+                inputs = [self._inputs(samples, spans)]
+                if encoder:
+                    inputs.insert(0, np.stack([encoder.window(start) for start, _end in spans]))
+                yield from self._named(chosen, scorer.score(*inputs))
             done = last / len(evidence.spans)
             report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * done)
+
+    def _named(
+        self, indices: list[int], scores: Scores
+    ) -> Iterator[tuple[int, dict[str, float], float | None]]:
+        for row, index in enumerate(indices):
+            values = map(float, scores.probabilities[row])
+            strength = None if scores.intensity is None else float(scores.intensity[row])
+            yield index, dict(zip(self.bundle.labels, values, strict=True)), strength
 
     def _inputs(self, samples: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
         """Make the network's input of some windows, shape (windows, frames, n_features).
@@ -150,7 +165,11 @@ class Recognizer:
         return np.stack([model_input(features, start - origin, frames, config) for start in starts])
 
     def _conclude(
-        self, evidence: Evidence, reason: Notice | None, scores: dict[int, dict[str, float]]
+        self,
+        evidence: Evidence,
+        reason: Notice | None,
+        scores: dict[int, dict[str, float]],
+        strengths: dict[int, float],
     ) -> Prediction:
         """Put outcome, segments, vote and warnings together."""
         threshold = self.bundle.calibration.threshold
@@ -176,6 +195,7 @@ class Recognizer:
             segments=tuple(_segments(evidence, reason, scores, threshold)),
             model=self.bundle.info,
             warnings=warnings,
+            intensity=_mean_intensity(strengths, evidence.speech_s),
         )
 
 
@@ -228,6 +248,14 @@ def pool(scores: dict[int, dict[str, float]], speech_s: tuple[float, ...]) -> di
     logarithms = np.average(np.log(np.maximum(rows, 1e-12)), axis=0, weights=weights)
     pooled = np.exp(logarithms - logarithms.max())
     return dict(zip(labels, map(float, pooled / pooled.sum()), strict=True))
+
+
+def _mean_intensity(strengths: dict[int, float], speech_s: tuple[float, ...]) -> float | None:
+    """Average over windows, weighted with the speech in each."""
+    if not strengths:
+        return None
+    weights = [speech_s[index] for index in strengths]
+    return float(np.average(list(strengths.values()), weights=weights))
 
 
 def majority(scores: tuple[dict[str, float], ...]) -> Vote:

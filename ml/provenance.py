@@ -60,6 +60,7 @@ def describe(
         "metrics": {},
         "features": asdict(architecture.features),
         "windows": asdict(architecture.windows),
+        "encoder": asdict(architecture.encoder) if architecture.encoder else None,
         "calibration": asdict(Calibration()),
     }
 
@@ -85,6 +86,8 @@ def command(architecture: Architecture, corpora: list[str]) -> str:
     words = ["python", "-m", "ml", "train", "--model", architecture.name]
     for name in corpora:
         words += ["--corpus", f"{name}=PATH"]
+    if architecture.encoder:
+        words += ["--encoder", "FILE"]
     return shlex.join(words + given_options(architecture, MODELS[architecture.name]))
 
 

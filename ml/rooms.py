@@ -82,7 +82,7 @@ def training_room(number: int) -> Room:
     rng = np.random.default_rng([19_790_401, number])
     size = rng.uniform((2.2, 2.0, 2.2), (10, 8, 4))
     longest = min(0.9, 0.3 + 0.006 * float(np.prod(size)))
-    t60 = float(np.exp(rng.uniform(np.log(0.15), np.log(longest))))
+    t60 = float(rng.uniform(0.15, longest))
     # Walls cannot absorb more than everything (Sabine's formula needs 0.161 V / S at least).
     length, width, height = size
     surface = 2 * (length * width + length * height + width * height)

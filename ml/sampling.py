@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ml.config import FeatureConfig, TrainConfig, WindowConfig
+from ml.audio import window_starts
+from ml.config import SAMPLE_RATE_HZ, EncoderConfig, FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
-from ml.dataset import FeatureCache
-from ml.features import Features, model_input, window_frames
+from ml.dataset import ArrayCache, FeatureCache
+from ml.features import Features, Inputs, model_input, window_frames
 from ml.labels import LABELS
 
 
@@ -43,6 +44,52 @@ def target(
 
 
 @dataclass(frozen=True)
+class EncodedClips:
+    """What a pretrained encoder made of the same clips as a `FeatureCache` holds."""
+
+    cache: ArrayCache
+    config: EncoderConfig
+
+    def window(self, clip: int, variant: int, start_s: float) -> np.ndarray:
+        """Cut one window, shape (chunk_steps, width + 1); zeros, not loud, beyond the end."""
+        step_s = self.config.step_length / SAMPLE_RATE_HZ
+        start = int(start_s / step_s)
+        rows = self.cache.rows(clip, variant)[start : start + self.config.chunk_steps]
+        made = np.zeros((self.config.chunk_steps, self.config.width + 1), np.float32)
+        made[: len(rows)] = rows
+        return made
+
+    def keep(self, labels: Sequence[str]) -> EncodedClips:
+        """Leave out the clips of other emotions."""
+        return replace(self, cache=self.cache.keep(labels))
+
+
+def clip_windows(
+    cache: FeatureCache, window: WindowConfig, encoded: EncodedClips | None = None
+) -> tuple[Inputs, np.ndarray]:
+    """Cut every clean clip into its windows.
+
+    Returns
+    -------
+    inputs : Inputs
+    owner : numpy.ndarray, shape (windows,), int
+        Index of the clip that each window is of.
+    """
+    frames, hop = window_frames(cache.config, window)
+    inputs, steps, owner = [], [], []
+    for index in range(len(cache.clips)):
+        features = cache.features(index)
+        for start in window_starts(len(features.rms), frames, hop):
+            inputs.append(model_input(features, start, frames, cache.config))
+            owner.append(index)
+            if encoded:
+                steps.append(encoded.window(index, 0, start * cache.config.hop_s))
+    if encoded:
+        return [np.stack(steps), np.stack(inputs)], np.array(owner)
+    return np.stack(inputs), np.array(owner)
+
+
+@dataclass(frozen=True)
 class Sampler:
     """Draws augmented training batches; the same (seed, epoch, batch) gives the same batch.
 
@@ -54,6 +101,10 @@ class Sampler:
         What the network scores.
     teacher : numpy.ndarray, shape (clips, variants + 1, 8), optional
         Log-probabilities over `LABELS` that another network gives each version of each clip.
+    encoded : EncodedClips, optional
+        For a network with an encoder.
+    intensity : bool
+        The targets say how strong a voice sounds, too.
     """
 
     cache: FeatureCache
@@ -61,6 +112,8 @@ class Sampler:
     config: TrainConfig
     labels: tuple[str, ...] = LABELS
     teacher: np.ndarray | None = None
+    encoded: EncodedClips | None = None
+    intensity: bool = False
 
     @property
     def batches(self) -> int:
@@ -87,24 +140,28 @@ class Sampler:
         rng.shuffle(drawn)
         return drawn.reshape(self.batches, self.config.batch_size)
 
-    def batch(self, number: int, position: int, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, number: int, position: int, clips: np.ndarray) -> tuple[Inputs, np.ndarray]:
         """Make a batch.
 
         Returns
         -------
-        inputs : numpy.ndarray, shape (n, frames, n_features)
-        targets : numpy.ndarray, shape (n, labels), or (n, 2 * labels) with a teacher
-            Both halves, the clips' own and the teacher's, have the weight that they have in the
-            loss, and sum to 1 together.
+        inputs : Inputs
+        targets : numpy.ndarray, shape (n, width)
+            A column for each label, then one for the intensity if that is wanted, then the
+            teacher's for each label if there is one. The clips' own and the teacher's have the
+            weight that they have in the loss, and sum to 1 together.
         """
         rng = np.random.default_rng([self.config.seed, number, position])
         variants = [self._variant(rng) for _ in clips]
-        inputs = np.stack([self._input(*which, rng) for which in zip(clips, variants, strict=True)])
+        windows = [self._input(*which, rng) for which in zip(clips, variants, strict=True)]
+        inputs = [np.stack(parts) for parts in zip(*windows, strict=True)]
         targets = self._targets(clips, variants)
         alpha = self.config.mixup_alpha
         if alpha > 0 and rng.random() < 0.5:
-            return _mixup(inputs, targets, rng.beta(alpha, alpha))
-        return inputs, targets
+            share = rng.beta(alpha, alpha)
+            inputs = [_mix(part, share) for part in inputs]
+            targets = self._mix_targets(targets, share)
+        return (inputs if self.encoded else inputs[0]), targets
 
     def _variant(self, rng: np.random.Generator) -> int:
         variants = self.config.variants
@@ -121,15 +178,28 @@ class Sampler:
                 for clip in clips
             ]
         )
-        if self.teacher is None or config.distill_weight == 0:
-            return targets
-        columns = [LABELS.index(label) for label in self.labels]
-        taught = np.exp(self.teacher[clips, variants][:, columns])
-        taught *= config.distill_weight / taught.sum(axis=1, keepdims=True)
-        own = np.where(targets < 0, -1.0, (1 - config.distill_weight) * targets)
-        return np.concatenate([own, taught], axis=1).astype(np.float32)
+        parts = [targets]
+        if self.intensity:
+            said = [self.cache.clips[clip].intensity for clip in clips]
+            parts.append(np.array([[-1.0 if one is None else one] for one in said]))
+        if self.teacher is not None and config.distill_weight > 0:
+            columns = [LABELS.index(label) for label in self.labels]
+            taught = np.exp(self.teacher[clips, variants][:, columns])
+            parts[0] = np.where(targets < 0, -1.0, (1 - config.distill_weight) * targets)
+            parts.append(taught * config.distill_weight / taught.sum(axis=1, keepdims=True))
+        return np.concatenate(parts, axis=1).astype(np.float32)
 
-    def _input(self, clip: int, variant: int, rng: np.random.Generator) -> np.ndarray:
+    def _mix_targets(self, targets: np.ndarray, share: float) -> np.ndarray:
+        """Mix with the batch reversed; a label is allowed where either clip's corpus has it."""
+        other = targets[::-1]
+        allowed = (targets >= 0) | (other >= 0)
+        if self.intensity:
+            column = len(self.labels)
+            allowed[:, column] = (targets[:, column] >= 0) & (other[:, column] >= 0)
+        mixed = _mix(np.maximum(targets, 0), share)
+        return np.where(allowed, mixed, -1.0).astype(np.float32)
+
+    def _input(self, clip: int, variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         features = self.cache.features(clip, variant)
         frames, _hop = window_frames(self.cache.config, self.window)
         spare = len(features.rms) - frames
@@ -137,7 +207,11 @@ class Sampler:
         if rng.random() < self.config.noise:
             features = add_mel_noise(features, rng)
         made = model_input(features, start, frames, self.cache.config, place=rng.random())
-        return _mask(made, self.cache.config, self.config, rng)
+        made = _mask(made, self.cache.config, self.config, rng)
+        if self.encoded is None:
+            return (made,)
+        steps = self.encoded.window(clip, variant, start * self.cache.config.hop_s)
+        return _silence(steps, self.config, rng), made
 
 
 def add_mel_noise(features: Features, rng: np.random.Generator) -> Features:
@@ -174,10 +248,15 @@ def _mask(
     return made
 
 
-def _mixup(inputs: np.ndarray, targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mix a batch with itself reversed; a label is allowed where either clip's corpus has it."""
-    allowed = (targets >= 0) | (targets[::-1] >= 0)
-    known = np.maximum(targets, 0)
-    mixed = share * known + (1 - share) * known[::-1]
-    inputs = share * inputs + (1 - share) * inputs[::-1]
-    return inputs.astype(np.float32), np.where(allowed, mixed, -1.0).astype(np.float32)
+def _silence(steps: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
+    """Hide stretches of an encoder's steps."""
+    for _ in range(config.time_masks):
+        width = int(rng.integers(0, config.step_mask_steps + 1))
+        start = int(rng.integers(0, len(steps) - width))
+        steps[start : start + width] = 0.0
+    return steps
+
+
+def _mix(batch: np.ndarray, share: float) -> np.ndarray:
+    """Mix a batch with itself reversed."""
+    return (share * batch + (1 - share) * batch[::-1]).astype(np.float32)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +15,22 @@ import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.calibrating import calibrate_bundle
-from ml.dataset import Split, cache_features, clip_windows, keep_labels
+from ml.config import EncoderConfig
+from ml.corpora import Clip
+from ml.dataset import FeatureCache, Split, cache_features, keep_labels
+from ml.encoder import build_encoder, load_encoder_weights
 from ml.evaluate import evaluate_bundle, merge_results
-from ml.export import largest_difference, to_litert
-from ml.fitting import build, fit
+from ml.export import encoder_to_litert, largest_difference, to_litert
+from ml.features import Inputs
+from ml.fitting import build, fit, join_members
 from ml.models import Architecture
 from ml.provenance import describe
-from ml.sampling import Sampler
+from ml.sampling import EncodedClips, Sampler, clip_windows
+from ml.steps import cache_steps
 
 Report = Callable[[str], None]
+
+_COMPARED = 64
 
 
 def train_bundle(
@@ -27,6 +38,7 @@ def train_bundle(
     split: Split,
     output: Path,
     *,
+    encoder: Path | None = None,
     resume: bool = False,
     jobs: int = 2,
     report: Report = lambda line: None,
@@ -43,22 +55,32 @@ def train_bundle(
     output : Path
         Becomes the bundle; ``checkpoints/`` and ``evaluation/`` lie in it, the feature cache of
         all runs beside it.
+    encoder : Path, optional
+        Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
     resume : bool
         Go on after the last whole epoch that `output` holds.
     report : callable
         Is told lines of progress.
     """
-    labels, config, features = architecture.labels, architecture.train, architecture.features
-    folder = output.parent / "features"
-    # All clips, so that networks with other labels find the same files.
-    cached = cache_features(split.train, features, folder, config.variants, config.seed, jobs)
-    sampler = Sampler(cached.keep(labels), architecture.windows, config, labels)
-    validation = cache_features(split.validation, features, folder, jobs=jobs).keep(labels)
+    labels, folder = architecture.labels, output.parent / "features"
+    file = _prepare_encoder(architecture.encoder, encoder, folder)
+    (train, train_steps), (validation, steps) = (
+        _cached(architecture, side, file, (folder, variants, architecture.train.seed, jobs))
+        for side, variants in ((split.train, architecture.train.variants), (split.validation, 0))
+    )
+    sampler = Sampler(
+        train,
+        architecture.windows,
+        architecture.train,
+        labels,
+        encoded=train_steps,
+        intensity=architecture.intensity,
+    )
     split = keep_labels(split, labels)
-    windows = clip_windows(validation, architecture.windows)
+    windows = clip_windows(validation, architecture.windows, steps)
     history = fit(architecture, sampler, windows, split.validation, output, resume, report)
     card = describe(architecture, split, history)
-    bundle = export_bundle(architecture, output, card, windows[0][:64])
+    bundle = export_bundle(architecture, output, card, windows[0], file)
     report("calibrating on validation speakers")
     bundle = calibrate_bundle(bundle, split.validation, jobs=jobs, report=report)
     report("evaluating on test speakers")
@@ -66,28 +88,87 @@ def train_bundle(
     return merge_results(bundle, found)
 
 
+def _prepare_encoder(
+    config: EncoderConfig | None, weights: Path | None, folder: Path
+) -> Path | None:
+    """Make ``encoder-<weights>.keras`` and ``.tflite``, which all runs share, once."""
+    if config is None or weights is None:
+        return None
+    described = json.dumps(asdict(config)).encode() + weights.read_bytes()
+    file = folder / f"encoder-{hashlib.sha256(described).hexdigest()[:16]}.tflite"
+    if not file.exists():
+        encoder = build_encoder(config)
+        load_encoder_weights(encoder, weights)
+        folder.mkdir(parents=True, exist_ok=True)
+        encoder.save(file.with_suffix(".keras"))
+        partial = file.with_name(f"{os.getpid()}-{file.name}")
+        partial.write_bytes(encoder_to_litert(encoder, config))
+        partial.replace(file)
+    return file
+
+
+def _cached(
+    architecture: Architecture,
+    clips: Sequence[Clip],
+    encoder: Path | None,
+    how: tuple[Path, int, int, int],
+) -> tuple[FeatureCache, EncodedClips | None]:
+    """Compute or map what the network gets of clips whose emotions it scores.
+
+    All clips go into the cache, so that networks with other labels find the same files.
+
+    Parameters
+    ----------
+    how : tuple
+        Folder, variants, seed and jobs.
+    """
+    labels = architecture.labels
+    features = cache_features(clips, architecture.features, *how).keep(labels)
+    if architecture.encoder is None or encoder is None:
+        return features, None
+    steps = cache_steps(clips, encoder, architecture.encoder, *how)
+    return features, EncodedClips(steps, architecture.encoder).keep(labels)
+
+
 def export_bundle(
-    architecture: Architecture, output: Path, card: dict[str, Any], inputs: np.ndarray
+    architecture: Architecture,
+    output: Path,
+    card: dict[str, Any],
+    inputs: Inputs,
+    encoder_file: Path | None = None,
 ) -> Bundle:
     """Turn the best checkpoint into ``model.keras``, ``model.tflite`` and a first card.
 
     Parameters
     ----------
-    inputs : numpy.ndarray, shape (n, frames, n_features)
-        Real windows, on which both forms are compared.
+    inputs : Inputs
+        Real windows, on the first of which both forms are compared.
+    encoder_file : Path, optional
+        The pretrained encoder; its ``.keras`` form lies beside it.
     """
     trained = keras.models.load_model(output / "checkpoints" / "best.keras", compile=False)
     weights = [np.asarray(weight, np.float32) for weight in trained.get_weights()]
     keras.config.set_dtype_policy("float32")
-    model, unrolled = (build(architecture, unroll=unroll) for unroll in (False, True))
-    for network in (model, unrolled):
+    networks = [build(architecture, unroll=unroll) for unroll in (False, True)]
+    for network in networks:
         network.set_weights(weights)
-        network.get_layer("standardise").finalize_state()
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()
+    model, unrolled = (join_members(network, architecture) for network in networks)
     model.save(output / "model.keras")
-    litert = to_litert(unrolled, quantise=architecture.quantise)
+    parameters = model.count_params()
+    if architecture.encoder is None or encoder_file is None:
+        litert = to_litert(unrolled, quantise=architecture.quantise)
+    else:
+        encoder = build_encoder(architecture.encoder)
+        encoder.load_weights(encoder_file.with_suffix(".keras"))
+        litert = encoder_to_litert(encoder, architecture.encoder, unrolled)
+        parameters += encoder.count_params()
+    first = [part[:_COMPARED] for part in inputs] if architecture.encoder else inputs[:_COMPARED]
     described = card | {
-        "parameters": model.count_params(),
+        "parameters": parameters,
         "quantised": architecture.quantise,
-        "litert_difference": largest_difference(model, litert, inputs),
+        "litert_difference": largest_difference(model, litert, first, len(architecture.labels)),
     }
     return write_bundle(output, described, litert)

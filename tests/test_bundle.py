@@ -53,15 +53,15 @@ def test_litert_gives_what_keras_gives(bundle):
     model = keras.models.load_model(bundle.path / "model.keras", compile=False)
     inputs = windows(bundle, 6)
     expected = calibrate(model.predict(inputs, verbose=0), bundle.calibration)
-    assert Scorer(bundle).score(inputs) == pytest.approx(expected, abs=1e-4)
+    assert Scorer(bundle).score(inputs).probabilities == pytest.approx(expected, abs=1e-4)
     assert model.count_params() == bundle.card["parameters"]
 
 
 def test_scores_do_not_depend_on_the_batch(bundle):
     inputs = windows(bundle, 5)
     scorer = Scorer(bundle)
-    together = scorer.score(inputs)
-    alone = np.concatenate([scorer.score(row[None]) for row in inputs])
+    together = scorer.score(inputs).probabilities
+    alone = np.concatenate([scorer.score(row[None]).probabilities for row in inputs])
     assert together == pytest.approx(alone, abs=1e-6)
     assert together.sum(axis=1) == pytest.approx(1.0)
 

@@ -18,8 +18,8 @@ ASKED_FOR = (
 )
 # Loaded by these files alone, and only when training, evaluating or drawing.
 TRAINING_FILES = (
-    *("models.py", "train.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
-    *("lossy.py", "rooms.py"),
+    *("train.py", "fitting.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
+    *("encoder.py", "lossy.py", "rooms.py"),
 )
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.config import FeatureConfig, TrainConfig, WindowConfig
+from ml.config import EncoderConfig, FeatureConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
-from ml.dataset import FeatureCache
+from ml.dataset import ArrayCache, FeatureCache
 from ml.features import Features
 from ml.labels import LABEL_SETS, LABELS
-from ml.sampling import Sampler, add_mel_noise, target
+from ml.sampling import EncodedClips, Sampler, add_mel_noise, clip_windows, target
 
 FEATURES, WINDOW = FeatureConfig(), WindowConfig()
 EMOTIONS = LABEL_SETS["6"]
@@ -30,7 +30,21 @@ def cache() -> FeatureCache:
     frames[:, -1] = rng.uniform(0.1, 0.2, len(frames))
     offsets = np.arange(24).reshape(12, 2) * 300
     lengths = np.full((12, 2), 300)
-    return FeatureCache(clips, FEATURES, (frames,), np.zeros(12, int), offsets, lengths)
+    return FeatureCache(ArrayCache(clips, (frames,), np.zeros(12, int), offsets, lengths), FEATURES)
+
+
+ENCODER = EncoderConfig(blocks=0)
+
+
+@pytest.fixture(scope="module")
+def encoded(cache) -> EncodedClips:
+    """Steps of the same clips, 62 of 60 ms; column c of step s of variant v is s + v / 8."""
+    steps = np.arange(62)[None, None, :, None] + np.array([0, 0.125])[None, :, None, None]
+    rows = np.broadcast_to(steps, (12, 2, 62, ENCODER.width + 1)).astype(np.float16)
+    offsets = np.arange(24).reshape(12, 2) * 62
+    array = rows.reshape(-1, ENCODER.width + 1)
+    made = ArrayCache(cache.clips, (array,), np.zeros(12, int), offsets, np.full((12, 2), 62))
+    return EncodedClips(made, ENCODER)
 
 
 def sampler(cache: FeatureCache, **recipe) -> Sampler:
@@ -89,7 +103,8 @@ def test_mixup_keeps_masked_labels_masked_and_targets_a_distribution(cache):
 
 
 def test_a_small_corpus_is_drawn_more_often_than_its_size(cache):
-    mixed = replace(cache, clips=cache.clips + (clip(corpus="emodb"),) * 2)
+    clips = cache.clips + (clip(corpus="emodb"),) * 2
+    mixed = replace(cache, cache=replace(cache.cache, clips=clips))
     chances = sampler(mixed, corpus_exponent=0.5).probabilities()
     assert chances.sum() == pytest.approx(1.0)
     assert chances[-2:].sum() == pytest.approx(np.sqrt(2) / (np.sqrt(2) + np.sqrt(12)))
@@ -150,3 +165,77 @@ def test_noise_comes_at_the_stated_ratio_and_only_if_asked(cache):
         sampler(cache, noise=share, **recipe).batch(0, 0, np.array([0]))[0] for share in (0.0, 1.0)
     )
     assert not np.allclose(quiet, loud, atol=1.0)
+
+
+def with_intensities(cache: FeatureCache, *intensities: float | None) -> FeatureCache:
+    clips = tuple(
+        replace(one, intensity=intensity)
+        for one, intensity in zip(cache.clips, intensities, strict=False)
+    )
+    return replace(cache, cache=replace(cache.cache, clips=clips + cache.clips[len(clips) :]))
+
+
+def test_intensity_is_a_column_of_its_own_where_the_corpus_says_it(cache):
+    known = with_intensities(cache, 0.0, 0.5, 1.0, None)
+    strong = replace(sampler(known, mixup_alpha=0.0), intensity=True)
+    targets = strong.batch(0, 0, np.arange(4))[1]
+    assert targets.shape == (4, 9) and targets[:, 8].tolist() == [0.0, 0.5, 1.0, -1.0]
+    assert np.maximum(targets[:, :8], 0).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_mixup_knows_an_intensity_only_where_both_clips_have_one(cache):
+    known = with_intensities(cache, 0.0, 0.5, None, 1.0)
+    strong = replace(sampler(known, mixup_alpha=5.0), intensity=True)
+    mixed = 0
+    for position in range(8):
+        targets = strong.batch(0, position, np.arange(4))[1]
+        if targets[1, 8] == -1:
+            mixed += 1
+            # Row 0 is mixed with row 3: share * 0 + (1 - share) * 1, and the reverse.
+            assert targets[0, 8] + targets[3, 8] == pytest.approx(1.0)
+            assert 0 < targets[0, 8] < 1 and targets[2, 8] == -1
+        assert np.maximum(targets[:, :8], 0).sum(axis=1) == pytest.approx(1.0)
+    assert 0 < mixed < 8
+
+
+def test_a_window_of_steps_begins_with_the_step_that_it_starts_in(encoded):
+    for start_s, first in ((0.0, 0), (0.059, 0), (0.0601, 1), (0.6001, 10)):
+        made = encoded.window(3, 0, start_s)
+        assert made.shape == (50, ENCODER.width + 1) and made.dtype == np.float32
+        assert made[0, 0] == first and made[49, 0] == first + 49
+    assert encoded.window(3, 1, 0.0)[7, 5] == 7.125
+    beyond = encoded.window(3, 0, 1.2001)
+    assert beyond[41, -1] == 61 and not beyond[42:].any()
+
+
+def test_a_batch_has_the_steps_of_the_windows_and_versions_that_were_drawn(cache, encoded):
+    plain = {"mixup_alpha": 0.0, "time_masks": 0, "mel_masks": 0, "clean_share": 0.5}
+    both = replace(sampler(cache, **plain), encoded=encoded)
+    (steps, features), targets = both.batch(0, 0, np.arange(4))
+    assert steps.shape == (4, 50, ENCODER.width + 1)
+    assert features.shape == (4, 240, FEATURES.n_features) and targets.shape == (4, 8)
+    assert np.array_equal(features, sampler(cache, **plain).batch(0, 0, np.arange(4))[0])
+    # 300 frames of 12.5 ms leave 60 to start in: 0.75 s, the steps from 0 to 12.
+    assert set((steps[:, 0, 0] % 1).tolist()) == {0.0, 0.125}
+    assert np.all(steps[:, 0, 0] < 13) and len(set(steps[:, 0, 0].tolist())) > 2
+
+
+def test_stretches_of_steps_are_hidden(cache, encoded):
+    recipe = {"mixup_alpha": 0.0, "clean_share": 1.0, "time_masks": 1, "step_mask_steps": 12}
+    hiding = replace(sampler(cache, **recipe), encoded=encoded)
+    hidden = [
+        np.flatnonzero(~hiding.batch(0, position, np.array([0]))[0][0][0, 1:].any(axis=1))
+        for position in range(6)
+    ]
+    assert 0 < max(map(len, hidden)) <= 12
+    assert all(np.ptp(one) == len(one) - 1 for one in hidden if len(one))
+
+
+def test_windows_for_validation_come_with_their_steps(cache, encoded):
+    (steps, features), owner = clip_windows(cache, WINDOW, encoded)
+    # Windows of 240 frames start at frames 0 and 60 of 300: at 0 and 0.75 s.
+    assert owner.tolist() == [clip for clip in range(12) for _ in range(2)]
+    assert features.shape == (24, 240, FEATURES.n_features)
+    assert steps[:2, 0, 0].tolist() == [0.0, 12.0]
+    alone, _owner = clip_windows(cache, WINDOW)
+    assert np.array_equal(alone, features)

@@ -16,7 +16,7 @@ from ml.dataset import split_by_speaker
 from ml.errors import CorruptBundleError, SpeakerOverlapError
 from ml.evaluate import evaluate_bundle
 from ml.features import extract_samples, model_input
-from ml.fitting import averaged, masked_crossentropy
+from ml.fitting import MaskedLoss, averaged
 from ml.labels import LABEL_SETS, LABELS
 from ml.predict import Recognizer
 from tests.corpora_trees import write_cremad
@@ -80,7 +80,7 @@ def test_the_serving_network_equals_the_one_for_further_training(trained):
     model = keras.models.load_model(trained / "model.keras", compile=False)
     inputs = np.random.default_rng(0).normal(-30, 20, (5, *model.input_shape[1:]))
     expected = calibrate(model.predict(inputs.astype(np.float32), verbose=0), bundle.calibration)
-    assert Scorer(bundle).score(inputs) == pytest.approx(expected, abs=1e-4)
+    assert Scorer(bundle).score(inputs).probabilities == pytest.approx(expected, abs=1e-4)
     assert not np.allclose(expected[0], expected[1])
 
 
@@ -136,7 +136,7 @@ def test_training_without_the_corpus_says_so(tmp_path, capsys):
 def test_labels_that_a_corpus_lacks_are_neither_taught_nor_denied():
     targets = np.array([[-1.0, 1.0, 0.0]], np.float32)
     small, large = (
-        np.asarray(masked_crossentropy(targets, np.array([[x, 1.0, 0.0]], np.float32)))
+        np.asarray(MaskedLoss(3).call(targets, np.array([[x, 1.0, 0.0]], np.float32)))
         for x in (-5.0, 50.0)
     )
     by_hand = -np.log(calibrate(np.array([1.0, 0.0]), Calibration())[0])
@@ -201,11 +201,33 @@ def test_a_recipe_that_makes_no_sense_is_refused(given, wanted, tmp_path, capsys
 def test_a_teacher_is_followed_over_all_labels():
     logits = np.array([[2.0, 1.0, 0.0]], np.float32)
     own, taught = [-1.0, 0.25, 0.0], [0.6, 0.15, 0.0]
-    loss = np.asarray(masked_crossentropy(np.array([own + taught], np.float32), logits))
+    loss = np.asarray(MaskedLoss(3).call(np.array([own + taught], np.float32), logits))
     among_two = np.log(calibrate(logits[:, 1:], Calibration()))[0]
     among_all = np.log(calibrate(logits, Calibration()))[0]
     by_hand = -0.25 * among_two[0] - np.dot(taught, among_all)
     assert loss == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_intensity_counts_where_the_corpus_says_it():
+    logits = np.array([[2.0, 1.0, 0.5], [2.0, 1.0, 0.5]], np.float32)
+    targets = np.array([[1.0, 0.0, 0.25], [1.0, 0.0, -1.0]], np.float32)
+    known, unknown = np.asarray(MaskedLoss(2).call(targets, logits))
+    strength = 1 / (1 + np.exp(-0.5))
+    by_hand = -0.25 * np.log(strength) - 0.75 * np.log(1 - strength)
+    assert unknown == pytest.approx(np.log(1 + np.exp(-1.0)), abs=1e-5)
+    assert known - unknown == pytest.approx(0.3 * by_hand, abs=1e-5)
+
+
+def test_members_learn_beside_each_other():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 4, 4)).astype(np.float32)
+    targets = np.array([[0.0, 1.0, -1.0, 0.5, 0.1, 0.2, 0.0]] * 4, np.float32)
+    apart = [np.asarray(MaskedLoss(3).call(targets, one)) for one in (first, second)]
+    loss = MaskedLoss(3, members=2)
+    together = np.asarray(loss.call(targets, np.concatenate([first, second], axis=1)))
+    assert together == pytest.approx(np.mean(apart, axis=0), abs=1e-5)
+    again = MaskedLoss.from_config(loss.get_config())
+    assert (again.n_labels, again.members) == (3, 2)
 
 
 class Batches:

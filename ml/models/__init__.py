@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ml.config import FeatureConfig, TrainConfig, WindowConfig
+from ml.config import EncoderConfig, FeatureConfig, TrainConfig, WindowConfig
 from ml.labels import LABEL_SETS, LABELS
-from ml.models import cnn_bigru, cnn_gru, cnn_lstm, crnn, mfcc_cnn, transformer
+from ml.models import cnn_bigru, cnn_gru, cnn_lstm, crnn, encoder_cnn_gru, mfcc_cnn, transformer
 
 if TYPE_CHECKING:
     import keras
@@ -25,10 +25,12 @@ class Architecture:
     name, title, description : str
         Its key; its name for people; one sentence about it.
     build : callable
-        Takes ``frames``, ``features`` (a `FeatureConfig`), ``n_labels`` and ``unroll`` (recurrent
+        Takes ``frames``, ``features`` (a `FeatureConfig`), ``n_outputs`` and ``unroll`` (recurrent
         layers as a plain graph, which the serving runtime runs at any batch size) and returns a
-        ``keras.Model`` from (batch, frames, n_features) to logits (batch, n_labels). Its first
-        layer is a ``keras.layers.Normalization`` called ``standardise``.
+        ``keras.Model`` from (batch, frames, n_features) to logits (batch, n_outputs). Its first
+        layer is a ``keras.layers.Normalization`` called ``standardise``. Where there is an
+        `encoder`, it is given too, and what it yields is another input and is standardised by
+        ``standardise_encoded``.
     labels : tuple of str
         What it scores, some of ``ml.labels.LABELS`` in that order.
     features, windows : FeatureConfig, WindowConfig
@@ -40,7 +42,14 @@ class Architecture:
     corpora : tuple of str
         What it is trained on unless told otherwise.
     quantise : bool
-        Serve it with weights of 8 bits.
+        Serve it with weights of 8 bits; always so with an encoder.
+    encoder : EncoderConfig, optional
+        A pretrained encoder that listens first.
+    intensity : bool
+        A last output says how strong the voice sounds.
+    members : int
+        Parts that `build` trains beside each other, each with all outputs, one after another;
+        what serves is the mean of their log-probabilities.
     """
 
     name: str
@@ -54,6 +63,14 @@ class Architecture:
     train: TrainConfig = field(default_factory=TrainConfig)
     corpora: tuple[str, ...] = CORPORA_OF_ALL
     quantise: bool = True
+    encoder: EncoderConfig | None = None
+    intensity: bool = False
+    members: int = 1
+
+    @property
+    def n_outputs(self) -> int:
+        """Numbers that the network yields for a window."""
+        return len(self.labels) + self.intensity
 
 
 MFCC = FeatureConfig(frame_length=1024, hop_length=512, n_mels=64, n_mfcc=40, inputs=("mfcc",))
@@ -65,9 +82,40 @@ LOG_MEL = FeatureConfig(frame_length=1024, hop_length=160, n_mels=128, inputs=("
 SHORT = TrainConfig(epochs=14, variants=3, ema_momentum=0.99)
 """A run of minutes on two cores."""
 
+STEPS = TrainConfig(
+    epochs=12,
+    batch_size=64,
+    learning_rate=1e-3,
+    warmup_epochs=1,
+    ema_momentum=0.995,
+    clean_share=0.5,
+    precision="mixed_bfloat16",
+)
+"""For a network that goes on from steps of a pretrained encoder."""
+
+ENCODER = Architecture(
+    "encoder-cnn-gru",
+    "Pretrained encoder with CNN and GRU",
+    "Three blocks of a pretrained speech encoder (Whisper base), then pooled statistics, a "
+    "convolution and a GRU that reads both ways, beside log-Mel, MFCC, ZCR and RMS.",
+    encoder_cnn_gru.build,
+    train=STEPS,
+    encoder=EncoderConfig(),
+    intensity=True,
+    members=2,
+)
+
 MODELS = {
     row.name: row
     for row in (
+        ENCODER,
+        replace(
+            ENCODER,
+            name="encoder-cnn-gru-open",
+            title="Pretrained encoder with CNN and GRU, open data",
+            description=f"{ENCODER.description} Learnt only from corpora that products may use.",
+            corpora=("cremad", "emodb"),
+        ),
         Architecture(
             "cnn-gru",
             "CNN and GRU on all features",

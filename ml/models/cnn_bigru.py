@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it."""
     from keras import layers, ops
@@ -29,4 +29,4 @@ def build(
     x = layers.Bidirectional(gru)(x)
     x = layers.Concatenate()([ops.mean(x, axis=1), ops.max(x, axis=1)])
     x = layers.Dense(128, activation="relu")(layers.Dropout(0.3)(x))
-    return finish(inputs, layers.Dropout(0.3)(x), n_labels)
+    return finish(inputs, layers.Dropout(0.3)(x), n_outputs)

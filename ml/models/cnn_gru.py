@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it; `features` has Mel and other columns, `frames` is a multiple of 4."""
     from keras import layers
@@ -38,4 +38,4 @@ def build(
     x = layers.GRU(160, return_sequences=True, unroll=unroll)(x)
     x = layers.Dropout(0.3)(attend(x))
     x = layers.Dense(128, activation="relu")(x)
-    return finish(inputs, layers.Dropout(0.3)(x), n_labels)
+    return finish(inputs, layers.Dropout(0.3)(x), n_outputs)

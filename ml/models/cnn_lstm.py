@@ -16,7 +16,7 @@ STEPS = 5
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it; one input is one sequence, cut within the network."""
     from keras import layers, ops
@@ -33,4 +33,4 @@ def build(
     x = layers.Dropout(0.2)(ops.reshape(x, (-1, STEPS, 128)))
     x = layers.LSTM(128, return_sequences=True, unroll=unroll)(x)
     x = layers.Concatenate()([x[:, -1], ops.mean(x, axis=1)])
-    return finish(inputs, layers.Dropout(0.3)(x), n_labels)
+    return finish(inputs, layers.Dropout(0.3)(x), n_outputs)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it."""
     from keras import layers
@@ -26,4 +26,4 @@ def build(
     x = layers.Dropout(0.2)(as_sequence(x))
     for _ in range(2):
         x = layers.LSTM(128, return_sequences=True, unroll=unroll)(x)
-    return finish(inputs, layers.Dropout(0.3)(attend(x)), n_labels)
+    return finish(inputs, layers.Dropout(0.3)(attend(x)), n_outputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ml.encoder import WIDTH
-from ml.models.layers import begin, convolve, finish
+from ml.models.layers import begin, convolve
 
 if TYPE_CHECKING:
     import keras
@@ -17,7 +17,7 @@ def build(
     *,
     frames: int,
     features: FeatureConfig,
-    n_labels: int,
+    n_outputs: int,
     encoder: EncoderConfig,
     unroll: bool = False,
 ) -> keras.Model:
@@ -28,19 +28,21 @@ def build(
     keras.Model
         Its inputs are ``encoded`` (batch, chunk_steps, width + 1), see `ml.encoding`, whose last
         column is the share of each step that is loud, and ``features``. Pauses count for nothing.
+        Two members answer beside each other, (batch, 2 * n_outputs): one hears the statistics of
+        the steps, the other their course and the features.
     """
     import keras
     from keras import layers, ops
 
     encoded = keras.Input((encoder.chunk_steps, encoder.width + 1), name="encoded", dtype="float32")
+    inputs, standardised = begin(frames, features)
     loud = encoded[:, :, -1:]
     voiced = ops.cast(loud > 0, "float32")
-    steps = layers.Normalization(axis=-1, name="standardise_encoded", dtype="float32")(
-        encoded[:, :, :-1]
-    )
-    steps = ops.clip(steps, -8.0, 8.0) * voiced
+    normal = layers.Normalization(axis=-1, name="standardise_encoded", dtype="float32")
+    steps = ops.clip(normal(encoded[:, :, :-1]), -8.0, 8.0) * voiced
 
-    statistics = layers.Dropout(0.25)(_statistics(steps, loud))
+    statistics = layers.BatchNormalization(dtype="float32")(_statistics(steps, loud))
+    statistics = layers.Dropout(0.25)(statistics)
     statistics = layers.Dense(256, activation="relu")(statistics)
 
     outputs = encoder.width // WIDTH
@@ -52,15 +54,22 @@ def build(
     x = layers.Bidirectional(layers.GRU(96, return_sequences=True, unroll=unroll))(x)
     course = _attend_to_voice(ops.cast(x, "float32"), voiced)
 
-    inputs, other = begin(frames, features)
+    course = layers.Dropout(0.5)(layers.Concatenate()([course, _average(standardised)]))
+    course = layers.Dropout(0.3)(layers.Dense(192, activation="relu")(course))
+
+    members = [layers.Dropout(0.5)(statistics), course]
+    found = [layers.Dense(n_outputs, dtype="float32")(member) for member in members]
+    return keras.Model([encoded, inputs], layers.Concatenate()(found))
+
+
+def _average(x: Any) -> Any:
+    """Convolve (batch, frames, n_features) twice and average over time, (batch, 16)."""
+    from keras import layers
+
     for _ in range(2):
         convolution = layers.Conv1D(64, 5, strides=2, padding="same", use_bias=False)
-        other = layers.Dropout(0.3)(convolve(other, convolution))
-    other = layers.Dense(64, activation="relu")(layers.GlobalAveragePooling1D()(other))
-
-    x = layers.Dropout(0.5)(layers.Concatenate()([statistics, course, other]))
-    x = layers.Dense(192, activation="relu")(x)
-    return finish([encoded, inputs], layers.Dropout(0.3)(x), n_labels)
+        x = layers.Dropout(0.3)(convolve(x, convolution))
+    return layers.Dense(16, activation="relu")(layers.GlobalAveragePooling1D()(x))
 
 
 def _statistics(steps: Any, weights: Any) -> Any:
@@ -70,8 +79,7 @@ def _statistics(steps: Any, weights: Any) -> Any:
     total = ops.sum(weights, axis=1) + 1e-3
     mean = ops.sum(steps * weights, axis=1) / total
     variance = ops.sum(ops.square(steps - mean[:, None]) * weights, axis=1) / total
-    # Deviations of standardised steps lie around 0.75.
-    return layers.Concatenate()([mean, 2 * ops.sqrt(variance + 1e-3) - 1.5])
+    return layers.Concatenate()([mean, ops.sqrt(variance + 1e-3)])
 
 
 def _attend_to_voice(x: Any, voiced: Any) -> Any:

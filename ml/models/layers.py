@@ -22,12 +22,12 @@ def begin(frames: int, features: FeatureConfig) -> tuple[keras.KerasTensor, kera
     return inputs, layers.Normalization(axis=-1, name="standardise")(inputs)
 
 
-def finish(inputs: Any, x: Any, n_labels: int) -> keras.Model:
+def finish(inputs: Any, x: Any, n_outputs: int) -> keras.Model:
     """End in logits, in float32 whatever the rest computes in."""
     import keras
     from keras import layers
 
-    return keras.Model(inputs, layers.Dense(n_labels, dtype="float32", name="logits")(x))
+    return keras.Model(inputs, layers.Dense(n_outputs, dtype="float32", name="logits")(x))
 
 
 def as_image(x: Any) -> Any:

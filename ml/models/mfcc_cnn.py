@@ -15,7 +15,7 @@ POOLED = 4
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it; 2,603,144 trainable parameters with 8 labels (it has no loop to unroll)."""
     from keras import layers
@@ -28,7 +28,7 @@ def build(
     x = layers.Flatten()(_average(x))
     for width in (512, 256):
         x = convolve(x, layers.Dense(width))
-    return finish(inputs, x, n_labels)
+    return finish(inputs, x, n_outputs)
 
 
 def _average(x: Any) -> Any:

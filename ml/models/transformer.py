@@ -15,7 +15,7 @@ BLOCKS, WIDTH, HEADS = 4, 128, 4
 
 
 def build(
-    *, frames: int, features: FeatureConfig, n_labels: int, unroll: bool = False
+    *, frames: int, features: FeatureConfig, n_outputs: int, unroll: bool = False
 ) -> keras.Model:
     """Build it (it has no loop to unroll)."""
     from keras import layers
@@ -33,7 +33,7 @@ def build(
         hidden = layers.Dense(4 * WIDTH, activation="relu")(layers.LayerNormalization()(x))
         x = x + layers.Dropout(0.1)(layers.Dense(WIDTH)(hidden))
     x = attend(layers.LayerNormalization()(x))
-    return finish(inputs, layers.Dropout(0.3)(x), n_labels)
+    return finish(inputs, layers.Dropout(0.3)(x), n_outputs)
 
 
 def _attention(x: Any) -> Any:
