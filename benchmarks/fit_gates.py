@@ -71,9 +71,7 @@ def described(samples: np.ndarray) -> Iterator[tuple[bool, np.ndarray]]:
 
 def own_snr_db(samples: np.ndarray) -> float:
     voice = speech.voice_probabilities(samples, CONFIG)
-    found = quality.snr_db(
-        quality.frame_powers(samples, CONFIG.frame_length), voice, CONFIG
-    )
+    found = quality.snr_db(quality.frame_powers(samples, CONFIG.frame_length), voice, CONFIG)
     return float(np.clip(25.0 if found is None else found, *TRUST_DB))
 
 

@@ -39,7 +39,7 @@ class Judgement:
     snr_db: float | None
 
 
-def judge(
+def judge_voice(
     samples: np.ndarray,
     voice: np.ndarray,
     config: SpeechConfig,

@@ -17,7 +17,7 @@ from ml.config import DecodeLimits, SpeechConfig
 from ml.encoding import ChunkEncoder
 from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
-from ml.judge import judge
+from ml.judge import judge_voice
 from ml.labels import restrict
 from ml.results import Notice, Prediction, Segment, Vote
 
@@ -100,7 +100,7 @@ class Recognizer:
                 "give the file's bytes or path, or resample it"
             )
         detected = speech.voice_probabilities(waveform.samples, self.config, progress)
-        judged = judge(waveform.samples, detected, self.config)
+        judged = judge_voice(waveform.samples, detected, self.config)
         voice = judged.voice
         spans = windows(len(waveform.samples), self.bundle.windows, rate)
         heard = np.concatenate([[0], np.cumsum(voice >= self.config.voice_probability)])

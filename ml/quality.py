@@ -34,7 +34,7 @@ def measure(
     voice : numpy.ndarray, shape (ceil(n / frame_length),)
         Probability of a voice in each frame, and
     snr_db : float or None
-        level of the voice over the noise, both from ``ml.judge.judge``.
+        level of the voice over the noise, both from ``ml.judge.judge_voice``.
     config : SpeechConfig
 
     Returns

@@ -10,7 +10,7 @@ from ml import speech
 from ml.audio import decode
 from ml.config import SpeechConfig
 from ml.cues import CUES
-from ml.judge import judge, rate
+from ml.judge import judge_voice, rate
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 VOICES = sorted(SAMPLES.glob("*man.flac"))
@@ -20,13 +20,13 @@ CONFIG = SpeechConfig()
 
 def listen(samples, config=CONFIG):
     samples = np.asarray(np.clip(samples, -1, 1), np.float32)
-    return judge(samples, speech.voice_probabilities(samples, config), config)
+    return judge_voice(samples, speech.voice_probabilities(samples, config), config)
 
 
 def fooled(samples):
     """Judge what the detector would take for a voice throughout."""
     samples = np.asarray(samples, np.float32)
-    return judge(samples, np.full(-(-len(samples) // CONFIG.frame_length), 0.95), CONFIG)
+    return judge_voice(samples, np.full(-(-len(samples) // CONFIG.frame_length), 0.95), CONFIG)
 
 
 def chords(seconds=6.0):
@@ -72,14 +72,14 @@ def test_nothing_like_a_voice_is_not_judged():
     found = listen(np.zeros(3 * RATE_HZ))
     assert (found.likeness, found.snr_db) == (None, None)
     assert not found.voice.any()
-    assert judge(np.zeros(0, np.float32), np.zeros(0), CONFIG).likeness is None
+    assert judge_voice(np.zeros(0, np.float32), np.zeros(0), CONFIG).likeness is None
 
 
 def test_a_voice_after_music_is_heard_and_the_music_is_not():
     voice = decode(SAMPLES / "angry-woman.flac").samples
     music = chords().astype(np.float32)
     detected = np.full(-(-(len(music) + len(voice)) // CONFIG.frame_length), 0.95)
-    found = judge(np.concatenate([music, voice]), detected, CONFIG)
+    found = judge_voice(np.concatenate([music, voice]), detected, CONFIG)
     edge = len(music) // CONFIG.frame_length
     assert not found.voice[: edge // 2].any()
     assert found.voice[edge + 10 :].mean() > 0.8
@@ -90,8 +90,8 @@ def test_a_few_windows_that_pass_make_no_voice():
     music = np.tile(chords(), 3).astype(np.float32)
     detected = np.full(-(-(len(music) + len(voice)) // CONFIG.frame_length), 0.95)
     samples = np.concatenate([music, voice])
-    assert not judge(samples, detected, replace(CONFIG, min_voice_share=0.5)).voice.any()
-    assert judge(samples, detected, replace(CONFIG, min_voice_share=0.05)).voice.any()
+    assert not judge_voice(samples, detected, replace(CONFIG, min_voice_share=0.5)).voice.any()
+    assert judge_voice(samples, detected, replace(CONFIG, min_voice_share=0.05)).voice.any()
 
 
 @pytest.mark.parametrize("colour", [0, 1])
