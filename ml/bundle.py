@@ -16,7 +16,7 @@ from ml.errors import CorruptBundleError, UnknownModelError
 from ml.results import ModelInfo
 
 BUNDLES = Path(__file__).parent / "bundles"
-DEFAULT_MODEL = "cnn-gru"
+DEFAULT_MODEL = "encoder-cnn-gru"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ml.audio import Waveform, decode, windows
+from ml.bundle import DEFAULT_MODEL, Scores
 from ml.calibration import Calibration
 from ml.errors import UnknownLabelsError, UnknownModelError
 from ml.features import extract_samples, model_input
@@ -297,12 +298,12 @@ class TwoOfThree:
         self.rows[2, 1] = 1.0
 
     def score(self, inputs):
-        return self.rows[: len(inputs)]
+        return Scores(self.rows[: len(inputs)], None)
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("mean", 1), ("majority", 0)])
 def test_where_vote_and_mean_differ_a_warning_says_so(recognizer, voice, rule, expected):
-    bundle = replace(recognizer.bundle, rule=rule, calibration=Calibration())
+    bundle = replace(recognizer.bundle, rule=rule, calibration=Calibration(), encoder=None)
     mine = Recognizer(bundle)
     mine._local.scorer = TwoOfThree(bundle.labels)
     six_seconds = np.resize(voice, 6 * RATE_HZ)
@@ -343,8 +344,8 @@ def test_threads_share_a_recognizer(recognizer):
 
 
 def test_load_loads_once():
-    assert load() is load("cnn-gru")
-    with pytest.raises(UnknownModelError, match="cnn-gru"):
+    assert load() is load(DEFAULT_MODEL)
+    with pytest.raises(UnknownModelError, match=DEFAULT_MODEL):
         load("nobody")
 
 
