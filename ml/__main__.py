@@ -183,7 +183,7 @@ def _add_train(commands: Commands) -> None:
         description="Splits by speaker, trains, exports to LiteRT, calibrates on validation "
         "speakers and scores the test speakers once. An interrupted run goes on with --resume.",
     )
-    parser.add_argument("--model", choices=MODELS, default=DEFAULT_MODEL, help="(%(default)s)")
+    parser.add_argument("--model", choices=MODELS, default="cnn-gru", help="(%(default)s)")
     _add_corpus_option(parser, required=False)
     parser.add_argument(
         "--corpora",

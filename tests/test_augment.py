@@ -138,7 +138,7 @@ def test_another_number_is_another_version_and_another_word_is_not(monkeypatch):
     now = chain_version()
     assert len(now) == 12
     assert version_with(monkeypatch, augment, "rng.uniform(3, 35)", "rng.uniform(3, 36)") != now
-    assert version_with(monkeypatch, augment, "(add_room, 0.35)", "(add_room, 0.36)") != now
+    assert version_with(monkeypatch, augment, "(add_room, 0.45)", "(add_room, 0.36)") != now
     assert version_with(monkeypatch, channels, "range(max(6,", "range(max(5,") != now
     assert version_with(monkeypatch, augment, "another microphone:", "a microphone:") == now
     assert version_with(monkeypatch, channels, "# ", "# So: ") == now
