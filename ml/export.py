@@ -32,13 +32,8 @@ def to_litert(model: keras.Model, quantise: bool = False) -> bytes:
         If Keras runs on another backend than TensorFlow, which owns the converter.
     """
     tf = _tensorflow()
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
-
     signature = tf.TensorSpec(model.input_shape, tf.float32)
-    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(signature)
-    frozen = convert_variables_to_constants_v2(function)
+    _traced, frozen = _freeze(lambda x: model(x, training=False), [signature])
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen], model)
     if quantise:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -91,16 +86,23 @@ def encoder_to_litert(
 
 
 def _frozen(function: Callable[..., dict[str, Any]], signature: list[Any]) -> Any:
-    """Trace a function with its weights as constants, fit to be saved as a signature."""
+    """Make a function with its weights as constants fit to be saved as a signature."""
+    import tensorflow as tf
+
+    traced, constant = _freeze(function, signature)
+    (name,) = traced.structured_outputs
+    return tf.function(lambda *inputs: {name: constant(*inputs)[0]}, input_signature=signature)
+
+
+def _freeze(function: Callable[..., Any], signature: list[Any]) -> tuple[Any, Any]:
+    """Trace a function; return it so, and again with its weights as constants."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
     )
 
     traced = tf.function(function).get_concrete_function(*signature)
-    constant = convert_variables_to_constants_v2(traced)
-    (name,) = traced.structured_outputs
-    return tf.function(lambda *inputs: {name: constant(*inputs)[0]}, input_signature=signature)
+    return traced, convert_variables_to_constants_v2(traced)
 
 
 def _tensorflow() -> Any:

@@ -34,7 +34,7 @@ def cache_steps(
     Parameters
     ----------
     encoder : Path
-        As ``ml.export.encoder_to_litert`` writes it, the very file that will serve.
+        The encoder alone, as ``ml.export.encoder_to_litert`` writes it without a head.
 
     Returns
     -------
