@@ -199,6 +199,11 @@ def _add_train(commands: Commands) -> None:
         metavar="FILE",
         help="weights of the pretrained encoder, for a network that has one",
     )
+    parser.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="a bundle, by its name or its folder, whose answers the network learns, too",
+    )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
 
@@ -243,6 +248,7 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         split,
         args.output,
         encoder=args.encoder,
+        teacher=_bundle(args.teacher) if args.teacher else None,
         resume=args.resume,
         report=_report,
     )

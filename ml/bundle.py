@@ -13,6 +13,7 @@ import numpy as np
 from ml.calibration import Calibration, calibrate
 from ml.config import EncoderConfig, FeatureConfig, WindowConfig
 from ml.errors import CorruptBundleError, UnknownModelError
+from ml.features import Inputs
 from ml.results import ModelInfo
 
 BUNDLES = Path(__file__).parent / "bundles"
@@ -184,6 +185,14 @@ class Network:
         numpy.ndarray, shape (1, chunk_steps, width), float32
         """
         return self._signatures["encode"](spectrogram=spectrogram)["encoded"]
+
+    def heard(self, inputs: Inputs) -> list[np.ndarray]:
+        """Encode windows for which that was not done yet; returns what `score` takes."""
+        if not isinstance(inputs, list):
+            return [inputs]
+        spectrograms, loud, features = inputs
+        encoded = np.concatenate([self.encode(one[None]) for one in spectrograms])
+        return [np.concatenate([encoded, loud], axis=2), features]
 
     def score(self, *inputs: np.ndarray) -> np.ndarray:
         """Run a batch of any size through; returns float32 outputs of shape (n, outputs)."""

@@ -150,16 +150,27 @@ class TrainConfig:
         0.05, "share of the target spread over the labels that the clip's corpus has"
     )
     votes_weight: float = option(0.0, "share of the target that follows the listeners' votes")
-    distill_weight: float = option(0.0, "share of the loss that follows a teacher's answers")
+    distill_weight: float = option(
+        0.5, "share of the loss that follows a teacher's answers, where there is one"
+    )
     mixup_alpha: float = option(
         0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"
     )
     noise: float = option(
         0.0, "share of draws with noise of 5 to 30 dB SNR added to their Mel bands"
     )
+    colouring: float = option(
+        0.0, "share of draws whose spectrogram gets a microphone's frequency response"
+    )
+    narrowing: float = option(0.0, "share of draws that lose bands at the bottom and the top")
+    crop_s: float = option(2.1, "seconds of a clip that a pretrained encoder hears at a time")
+    encoder_rate: float = option(
+        0.0, "peak of a pretrained encoder's own schedule; 0: it stays as it is"
+    )
+    encoder_blocks: int = option(2, "blocks at its end that learn")
     time_masks: int = option(2, "stretches silenced (SpecAugment, Park et al. 2019)")
     time_mask_frames: int = option(24, "their greatest length")
-    step_mask_steps: int = option(8, "the same for steps of a pretrained encoder")
+    step_mask_steps: int = option(8, "the same for what a pretrained encoder hears, in its steps")
     mel_masks: int = option(2, "runs of Mel bands, or else of MFCC, set to their mean")
     mel_mask_bands: int = option(8, "their greatest width")
     loud_frames_db: float = option(

@@ -23,28 +23,57 @@ POSITIONS = 750
 
 
 def build_encoder(config: EncoderConfig) -> keras.Model:
-    """Build convolutions, positions and transformer blocks, for one chunk at a time.
+    """Build convolutions, positions and transformer blocks.
 
     Returns
     -------
     keras.Model
-        From ``ml.encoding.levelled`` log-Mel (batch, chunk_frames, n_mels) to (batch,
-        chunk_steps, width): what the convolutions yield, with the positions added, and the
-        output of each block, averaged over each step.
+        From ``ml.encoding.levelled`` log-Mel (batch, frames, n_mels) of whole steps to (batch,
+        steps, width): what the convolutions yield, with the positions added, and the output of
+        each block, averaged over each step. What is added up is so in float32 whatever the rest
+        computes in.
     """
     import keras
     from keras import layers
 
-    spectrogram = keras.Input((config.chunk_frames, config.n_mels), name="spectrogram")
+    from ml.positions import Positions
+
+    spectrogram = keras.Input((None, config.n_mels), name="spectrogram")
     x = _gelu(layers.Conv1D(WIDTH, 3, padding="same", name="conv1")(spectrogram))
     # Symmetric padding, as the pretrained network has it; "same" would pad on the right only.
     x = layers.ZeroPadding1D(1)(x)
     x = _gelu(layers.Conv1D(WIDTH, 3, strides=2, name="conv2")(x))
-    outputs = [_positions_layer()(x)]
+    outputs = [Positions(POSITIONS, name="positions", dtype="float32")(x)]
     for number in range(config.blocks):
         outputs.append(_block(outputs[-1], f"block{number}"))
-    pooled = [layers.AveragePooling1D(config.pool)(output) for output in outputs]
-    return keras.Model(spectrogram, layers.Concatenate()(pooled), name="encoder")
+    pooled = [layers.AveragePooling1D(config.pool, dtype="float32")(one) for one in outputs]
+    joined = layers.Concatenate(dtype="float32")(pooled)
+    return keras.Model(spectrogram, joined, name="encoder")
+
+
+def join(encoder: keras.Model, head: keras.Model) -> keras.Model:
+    """Let a network hear through its encoder.
+
+    Returns
+    -------
+    keras.Model
+        From ``spectrogram``, ``loud`` (batch, steps, 1) and ``features`` to what `head` yields of
+        them; its layers are ``encoder`` and ``head``.
+    """
+    import keras
+    from keras import layers
+
+    loud = keras.Input((None, 1), name="loud")
+    inputs = [*encoder.inputs, loud, head.inputs[1]]
+    encoded = layers.Concatenate(dtype="float32")([encoder(encoder.inputs[0]), loud])
+    return keras.Model(inputs, head([encoded, head.inputs[1]]))
+
+
+def free_blocks(encoder: keras.Model, config: EncoderConfig, blocks: int) -> None:
+    """Let so many of an encoder's last blocks learn, and nothing else."""
+    learning = tuple(f"block{config.blocks - 1 - number}_" for number in range(blocks))
+    for layer in encoder.layers:
+        layer.trainable = layer.name.startswith(learning)
 
 
 def _gelu(x: Any) -> Any:
@@ -53,31 +82,20 @@ def _gelu(x: Any) -> Any:
     return ops.gelu(x, approximate=False)
 
 
-def _positions_layer() -> Any:
-    import keras
-    from keras import layers, ops
-
-    @keras.saving.register_keras_serializable("undertone")
-    class Positions(layers.Layer):
-        """Adds a stored vector for each place in time."""
-
-        def build(self, shape: tuple[int, ...]) -> None:
-            self.table = self.add_weight(shape=(POSITIONS, shape[-1]), name="table")
-
-        def call(self, x: Any) -> Any:
-            return x + self.table[: ops.shape(x)[1]]
-
-    return Positions(name="positions")
-
-
 def _block(x: Any, name: str) -> Any:
     from keras import layers
 
-    normal = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_attention_norm")(x)
-    x = x + _attention(normal, f"{name}_attention")
-    normal = layers.LayerNormalization(epsilon=1e-5, name=f"{name}_mlp_norm")(x)
+    normal = _normalise(x, f"{name}_attention_norm")
+    x = layers.Add(dtype="float32")([x, _attention(normal, f"{name}_attention")])
+    normal = _normalise(x, f"{name}_mlp_norm")
     hidden = _gelu(layers.Dense(4 * WIDTH, name=f"{name}_mlp_in")(normal))
-    return x + layers.Dense(WIDTH, name=f"{name}_mlp_out")(hidden)
+    return layers.Add(dtype="float32")([x, layers.Dense(WIDTH, name=f"{name}_mlp_out")(hidden)])
+
+
+def _normalise(x: Any, name: str) -> Any:
+    from keras import layers
+
+    return layers.LayerNormalization(epsilon=1e-5, dtype="float32", name=name)(x)
 
 
 def _attention(x: Any, name: str) -> Any:

@@ -72,6 +72,37 @@ def levelled(spectrogram: np.ndarray, peak: float, config: EncoderConfig) -> np.
     return ((x + config.peak + 4.0) / 4.0).astype(np.float32)
 
 
+def hear(
+    own: np.ndarray, near: np.ndarray, steps: int, config: EncoderConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make what the encoder gets of a stretch, padded at its end.
+
+    Parameters
+    ----------
+    own, near : numpy.ndarray, shape (frames, n_mels)
+        `log_mel` of the stretch and of what lies around it, which sets the level.
+    steps : int
+        Length of what is made, in steps.
+
+    Returns
+    -------
+    spectrogram : numpy.ndarray, shape (frames of so many steps, n_mels), float32
+    loud : numpy.ndarray, shape (steps, 1), float32
+        The share of each step that is within `EncoderConfig.loud_db` of the loudest near by.
+    """
+    frames = 2 * config.pool * steps
+    around = np.concatenate([near, np.full((1, config.n_mels), _QUIETEST, np.float32)])
+    peak = float(around[:, ~_beyond(config)].max())
+    padded = np.full((frames, config.n_mels), -np.inf, np.float32)
+    padded[: len(own)] = own
+    loud = np.zeros(frames, np.float32)
+    loud[: len(own)] = _energy(own) > _energy(around).max() - config.loud_db / 10
+    # An encoder frame of 20 ms is loud where either of its two spectrogram frames is.
+    pairs = loud.reshape(-1, 2).max(axis=1)
+    share = pairs.reshape(steps, -1).mean(axis=1, keepdims=True)
+    return levelled(padded, peak, config), share
+
+
 class ChunkEncoder:
     """Encodes a recording chunk by chunk, each once, and hands out stretches of it.
 
@@ -130,16 +161,8 @@ class ChunkEncoder:
     def _encode_chunk(self, number: int) -> np.ndarray:
         config, own = self._config, self._spectrogram(number)
         near = [self._spectrogram(one) for one in (number - 1, number, number + 1)]
-        around = np.concatenate([*near, np.full((1, config.n_mels), _QUIETEST, np.float32)])
-        peak = float(around[:, ~_beyond(config)].max())
-        padded = np.full((config.chunk_frames, config.n_mels), -np.inf, np.float32)
-        padded[: len(own)] = own
-        encoded = self._encode(levelled(padded, peak, config)[None])[0]
-        loud = np.zeros(config.chunk_frames, np.float32)
-        loud[: len(own)] = _energy(own) > _energy(around).max() - config.loud_db / 10
-        # An encoder frame of 20 ms is loud where either of its two spectrogram frames is.
-        pairs = loud.reshape(-1, 2).max(axis=1)
-        return np.column_stack([encoded, pairs.reshape(config.chunk_steps, -1).mean(axis=1)])
+        spectrogram, loud = hear(own, np.concatenate(near), config.chunk_steps, config)
+        return np.column_stack([self._encode(spectrogram[None])[0], loud])
 
     def _spectrogram(self, number: int) -> np.ndarray:
         """Spectrogram of one chunk, the very frames that the whole recording's would have."""

@@ -40,9 +40,7 @@ def to_litert(model: keras.Model, quantise: bool = False) -> bytes:
     return converter.convert()
 
 
-def encoder_to_litert(
-    encoder: keras.Model, config: EncoderConfig, head: keras.Model | None = None
-) -> bytes:
+def encoder_to_litert(encoder: keras.Model, config: EncoderConfig, head: keras.Model) -> bytes:
     """Convert an encoder and the network that goes on from it: one file, 8-bit weights.
 
     Its signature ``encode`` leads ``spectrogram`` (1, chunk_frames, n_mels) to ``encoded`` (1,
@@ -52,7 +50,7 @@ def encoder_to_litert(
     Parameters
     ----------
     encoder, head : keras.Model
-        In float32, recurrent layers unrolled. Without a head the file only encodes.
+        In float32, recurrent layers unrolled.
 
     Raises
     ------
@@ -64,18 +62,15 @@ def encoder_to_litert(
     def encode(spectrogram: Any) -> dict[str, Any]:
         return {"encoded": encoder(spectrogram, training=False)}
 
+    def score(encoded: Any, features: Any) -> dict[str, Any]:
+        return {"scores": head([encoded, features], training=False)}
+
     chunk = tf.TensorSpec((1, config.chunk_frames, config.n_mels), name="spectrogram")
-    signatures = {"encode": _frozen(encode, [chunk])}
-    if head is not None:
-
-        def score(encoded: Any, features: Any) -> dict[str, Any]:
-            return {"scores": head([encoded, features], training=False)}
-
-        windows = [
-            tf.TensorSpec(one.shape, tf.float32, name=name)
-            for name, one in zip(("encoded", "features"), head.inputs, strict=True)
-        ]
-        signatures["score"] = _frozen(score, windows)
+    windows = [
+        tf.TensorSpec(one.shape, tf.float32, name=name)
+        for name, one in zip(("encoded", "features"), head.inputs, strict=True)
+    ]
+    signatures = {"encode": _frozen(encode, [chunk]), "score": _frozen(score, windows)}
     with TemporaryDirectory() as folder:
         tf.saved_model.save(tf.Module(), folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -117,9 +112,12 @@ def _tensorflow() -> Any:
 
 
 def largest_difference(model: keras.Model, litert: bytes, inputs: Inputs, n_labels: int) -> float:
-    """Compare probabilities of both networks on the same inputs; the largest absolute gap."""
-    plain = Calibration()
-    outputs = Network(litert).score(*(inputs if isinstance(inputs, list) else [inputs]))
+    """Compare probabilities of both networks on the same windows; the largest absolute gap.
+
+    Windows for a network with an encoder are chunks, as `ml.sampling.clip_windows` makes them.
+    """
+    network, plain = Network(litert), Calibration()
+    outputs = network.score(*network.heard(inputs))
     original = np.asarray(model.predict(inputs, verbose=0))
     exported, original = (calibrate(found[:, :n_labels], plain) for found in (outputs, original))
     return float(np.max(np.abs(exported - original)))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ml.audio import Waveform
 
 Inputs: TypeAlias = np.ndarray | list[np.ndarray]
-"""Windows of features, shape (n, frames, n_features), or of an encoder's steps and of features."""
+"""Windows of features, shape (n, frames, n_features), or for a network with an encoder of
+spectrograms, of how loud their steps are (see ``ml.encoding.hear``), and of features."""
 
 
 @dataclass(frozen=True)

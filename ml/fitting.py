@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from ml.config import TrainConfig
 from ml.corpora import CORPORA, Clip
+from ml.encoder import build_encoder, free_blocks, join, load_encoder_weights
 from ml.features import Inputs, loud_rows, window_frames
 from ml.labels import LABELS
 from ml.metrics import accuracies, best_labels
 from ml.models import Architecture
+from ml.positions import Positions
 from ml.sampling import Sampler
 
 Report = Callable[[str], None]
@@ -35,6 +39,7 @@ def fit(
     validation: tuple[Inputs, np.ndarray],
     clips: tuple[Clip, ...],
     output: Path,
+    encoder: Path | None = None,
     resume: bool = False,
     report: Report = lambda line: None,
 ) -> list[dict[str, Any]]:
@@ -48,6 +53,8 @@ def fit(
         The validation clips.
     output : Path
         Where ``checkpoints/`` lies or comes to lie.
+    encoder : Path, optional
+        Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
     resume : bool
         Go on after the last whole epoch.
     report : callable
@@ -59,17 +66,17 @@ def fit(
         The history: a row an epoch.
     """
     keras.utils.set_random_seed(sampler.config.seed)
-    keras.config.set_dtype_policy(sampler.config.precision)
     folder = output / "checkpoints"
     last, rows = folder / "last.keras", folder / "history.json"
     history: list[dict[str, Any]] = []
     if resume and last.exists():
-        model = keras.models.load_model(last)
+        model = load(last)
         history = json.loads(rows.read_text())
     else:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        model = prepare(architecture, sampler)
+        with computing_in(sampler.config.precision):
+            model = prepare(architecture, sampler, encoder)
     for number in range(len(history), sampler.config.epochs):
         loss = _run_epoch(model, sampler, number)
         with averaged(model, sampler, number):
@@ -77,7 +84,7 @@ def fit(
                 join_members(model, architecture), validation, clips, sampler.labels
             )
             mean_ua = float(np.mean([result["ua"] for result in results.values()]))
-            if mean_ua > max((row["mean_ua"] for row in history), default=0.0):
+            if mean_ua > max((row["mean_ua"] for row in history), default=-1.0):
                 _save(model, folder / "best.keras")
         history.append(
             {"epoch": number + 1, "loss": loss, "mean_ua": mean_ua, "validation": results}
@@ -92,6 +99,22 @@ def fit(
     return history
 
 
+@contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """Let the layers that are made for a while compute as a Keras dtype policy says."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def load(path: Path, **options: Any) -> keras.Model:
+    """Read back what `fit` has saved."""
+    return keras.models.load_model(path, custom_objects={"Positions": Positions}, **options)
+
+
 def build(architecture: Architecture, unroll: bool = False) -> keras.Model:
     """Build a network as its row of `ml.models.MODELS` has it."""
     given = {"encoder": architecture.encoder} if architecture.encoder else {}
@@ -104,7 +127,9 @@ def build(architecture: Architecture, unroll: bool = False) -> keras.Model:
     )
 
 
-def prepare(architecture: Architecture, sampler: Sampler) -> keras.Model:
+def prepare(
+    architecture: Architecture, sampler: Sampler, weights: Path | None = None
+) -> keras.Model:
     """Build a compiled network whose first layer knows mean and deviation of frames with voice."""
     config = sampler.config
     model = build(architecture)
@@ -115,28 +140,52 @@ def prepare(architecture: Architecture, sampler: Sampler) -> keras.Model:
         for clip in chosen
     ]
     model.get_layer("standardise").adapt(np.concatenate(loud)[None])
-    if sampler.encoded is not None:
-        encoded = np.concatenate([sampler.encoded.cache.rows(clip) for clip in chosen])
-        voiced = encoded[encoded[:, -1] > _MOSTLY].astype(np.float32)
-        model.get_layer("standardise_encoded").adapt(voiced[None, :, :-1])
-    steps = sampler.batches
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate / 50,
-        decay_steps=steps * max(1, config.epochs - config.warmup_epochs),
-        warmup_target=config.learning_rate,
-        warmup_steps=steps * config.warmup_epochs,
-        alpha=0.01,
+    if architecture.encoder is not None and weights is not None:
+        encoder = build_encoder(architecture.encoder)
+        load_encoder_weights(encoder, weights)
+        voiced = []
+        for first in range(0, len(chosen), config.batch_size):
+            drawn = chosen[first : first + config.batch_size]
+            (spectrogram, steps, _features), _targets = sampler.batch(0, first, drawn)
+            encoded = encoder.predict_on_batch(spectrogram)
+            voiced.append(encoded[steps[:, :, 0] > _MOSTLY])
+        model.get_layer("standardise_encoded").adapt(np.concatenate(voiced)[None])
+        free_blocks(encoder, architecture.encoder, config.encoder_blocks)
+        encoder.trainable = config.encoder_rate > 0
+        model = join(encoder, model)
+    model.compile(
+        _optimizer(config, sampler.batches),
+        MaskedLoss(len(architecture.labels), architecture.members),
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=config.weight_decay,
-        clipnorm=1.0,
-        use_ema=True,
-        ema_momentum=config.ema_momentum,
-        ema_overwrite_frequency=None,
-    )
-    model.compile(optimizer, MaskedLoss(len(architecture.labels), architecture.members))
     return model
+
+
+def _optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
+    """Make AdamW on a cosine schedule; a pretrained encoder learns at a rate of its own."""
+
+    def at(rate: float) -> keras.optimizers.Optimizer:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            rate / 50,
+            decay_steps=batches * max(1, config.epochs - config.warmup_epochs),
+            warmup_target=rate,
+            warmup_steps=batches * config.warmup_epochs,
+            alpha=0.01,
+        )
+        return keras.optimizers.AdamW(
+            schedule,
+            weight_decay=config.weight_decay,
+            clipnorm=1.0,
+            use_ema=True,
+            ema_momentum=config.ema_momentum,
+            ema_overwrite_frequency=None,
+        )
+
+    if config.encoder_rate == 0:
+        return at(config.learning_rate)
+    learning = {r"block\d_.*": at(config.encoder_rate)}
+    return keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(at(config.learning_rate), learning)
+    )
 
 
 @keras.saving.register_keras_serializable("undertone")
@@ -183,7 +232,7 @@ def join_members(model: keras.Model, architecture: Architecture) -> keras.Model:
     means = [sum(ops.log_softmax(part[:, :n_labels]) for part in parts) / architecture.members]
     if architecture.intensity:
         means.append(sum(part[:, n_labels:] for part in parts) / architecture.members)
-    return keras.Model(model.inputs, ops.concatenate(means, axis=-1))
+    return keras.Model(model.inputs, ops.concatenate(means, axis=-1), name=model.name)
 
 
 def _intensity_loss(target: Any, logit: Any) -> Any:
@@ -196,11 +245,23 @@ def _run_epoch(model: keras.Model, sampler: Sampler, number: int) -> float:
 
     ``fit`` would end by putting the averaged weights in the place of the trained ones.
     """
-    losses = [
-        model.train_on_batch(*sampler.batch(number, position, clips))
-        for position, clips in enumerate(sampler.epoch(number))
-    ]
-    return float(np.mean(losses))
+    batches = _drawn_ahead(sampler, number, sampler.epoch(number))
+    return float(np.mean([model.train_on_batch(*batch) for batch in batches]))
+
+
+def _drawn_ahead(
+    sampler: Sampler, number: int, draws: np.ndarray
+) -> Iterator[tuple[Inputs, np.ndarray]]:
+    """Make each batch while the one before it is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        made = None
+        for position, clips in enumerate(draws):
+            ahead = pool.submit(sampler.batch, number, position, clips)
+            if made is not None:
+                yield made.result()
+            made = ahead
+        if made is not None:
+            yield made.result()
 
 
 @contextmanager
@@ -212,11 +273,8 @@ def averaged(model: keras.Model, sampler: Sampler, number: int) -> Iterator[None
     """
     weights = model.get_weights()
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    batches = (
-        sampler.batch(number, position, clips)[0]
-        for position, clips in enumerate(sampler.epoch(number)[:_SETTLING_BATCHES])
-    )
-    _settle(model, batches)
+    batches = _drawn_ahead(sampler, number, sampler.epoch(number)[:_SETTLING_BATCHES])
+    _settle(model, (inputs for inputs, _targets in batches))
     yield
     model.set_weights(weights)
 

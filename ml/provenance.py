@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shlex
 import subprocess
@@ -11,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ml.bundle import Bundle
 from ml.calibration import Calibration
 from ml.corpora import CORPORA, checksum
 from ml.dataset import Split
@@ -21,7 +23,11 @@ PACKAGES = ("keras", "tensorflow", "librosa", "numpy", "scipy", "soundfile", "so
 
 
 def describe(
-    architecture: Architecture, split: Split, history: list[dict[str, Any]]
+    architecture: Architecture,
+    split: Split,
+    history: list[dict[str, Any]],
+    encoder: Path | None = None,
+    teacher: Bundle | None = None,
 ) -> dict[str, Any]:
     """Make all of a bundle's card that is known before the network is exported."""
     clips = split.train + split.validation
@@ -56,7 +62,7 @@ def describe(
             "validation_speakers": sorted({clip.speaker for clip in split.validation}),
             "history": history,
         },
-        "provenance": trace(architecture, split),
+        "provenance": trace(architecture, split, encoder, teacher),
         "metrics": {},
         "features": asdict(architecture.features),
         "windows": asdict(architecture.windows),
@@ -65,15 +71,22 @@ def describe(
     }
 
 
-def trace(architecture: Architecture, split: Split) -> dict[str, Any]:
+def trace(
+    architecture: Architecture,
+    split: Split,
+    encoder: Path | None = None,
+    teacher: Bundle | None = None,
+) -> dict[str, Any]:
     """Say what is needed to train the same network again."""
     clips = split.train + split.validation
     names = list(dict.fromkeys(clip.corpus for clip in clips))
     return {
         "git_commit": git_commit(),
-        "command": command(architecture, names),
+        "command": command(architecture, names, teacher),
         "seed": architecture.train.seed,
         "data": {name: checksum(clip for clip in clips if clip.corpus == name) for name in names},
+        "encoder_sha256": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder else None,
+        "teacher": {"name": teacher.name, "sha256": teacher.sha256} if teacher else None,
         "packages": {
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
@@ -81,13 +94,15 @@ def trace(architecture: Architecture, split: Split) -> dict[str, Any]:
     }
 
 
-def command(architecture: Architecture, corpora: list[str]) -> str:
+def command(architecture: Architecture, corpora: list[str], teacher: Bundle | None = None) -> str:
     """Word the call that trains it, with every option that is not the network's own choice."""
     words = ["python", "-m", "ml", "train", "--model", architecture.name]
     for name in corpora:
         words += ["--corpus", f"{name}=PATH"]
     if architecture.encoder:
         words += ["--encoder", "FILE"]
+    if teacher:
+        words += ["--teacher", teacher.name]
     return shlex.join(words + given_options(architecture, MODELS[architecture.name]))
 
 

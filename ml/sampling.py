@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ml.audio import window_starts
-from ml.config import SAMPLE_RATE_HZ, EncoderConfig, FeatureConfig, TrainConfig, WindowConfig
+from ml.config import SAMPLE_RATE_HZ, EncoderConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
-from ml.dataset import ArrayCache, FeatureCache
-from ml.features import Features, Inputs, model_input, window_frames
+from ml.dataset import FeatureCache
+from ml.encoding import hear
+from ml.features import Inputs, model_input, window_frames
 from ml.labels import LABELS
+from ml.spectral import add_mel_noise, change_channel, mask_features, mask_heard
+from ml.spectrograms import SpectrogramCache
 
 
 def target(
@@ -43,31 +46,13 @@ def target(
     return np.where(allowed, vector, -1.0).astype(np.float32)
 
 
-@dataclass(frozen=True)
-class EncodedClips:
-    """What a pretrained encoder made of the same clips as a `FeatureCache` holds."""
-
-    cache: ArrayCache
-    config: EncoderConfig
-
-    def window(self, clip: int, variant: int, start_s: float) -> np.ndarray:
-        """Cut one window, shape (chunk_steps, width + 1); zeros, not loud, beyond the end."""
-        step_s = self.config.step_length / SAMPLE_RATE_HZ
-        start = int(start_s / step_s)
-        rows = self.cache.rows(clip, variant)[start : start + self.config.chunk_steps]
-        made = np.zeros((self.config.chunk_steps, self.config.width + 1), np.float32)
-        made[: len(rows)] = rows
-        return made
-
-    def keep(self, labels: Sequence[str]) -> EncodedClips:
-        """Leave out the clips of other emotions."""
-        return replace(self, cache=self.cache.keep(labels))
-
-
 def clip_windows(
-    cache: FeatureCache, window: WindowConfig, encoded: EncodedClips | None = None
+    cache: FeatureCache,
+    window: WindowConfig,
+    heard: SpectrogramCache | None = None,
+    clips: Iterable[int] | None = None,
 ) -> tuple[Inputs, np.ndarray]:
-    """Cut every clean clip into its windows.
+    """Cut clean clips into their windows: all of them, or those with some numbers.
 
     Returns
     -------
@@ -76,17 +61,25 @@ def clip_windows(
         Index of the clip that each window is of.
     """
     frames, hop = window_frames(cache.config, window)
-    inputs, steps, owner = [], [], []
-    for index in range(len(cache.clips)):
+    inputs, chunks, owner = [], [], []
+    for index in range(len(cache.clips)) if clips is None else clips:
         features = cache.features(index)
         for start in window_starts(len(features.rms), frames, hop):
             inputs.append(model_input(features, start, frames, cache.config))
             owner.append(index)
-            if encoded:
-                steps.append(encoded.window(index, 0, start * cache.config.hop_s))
-    if encoded:
-        return [np.stack(steps), np.stack(inputs)], np.array(owner)
-    return np.stack(inputs), np.array(owner)
+            if heard:
+                spectrogram = heard.spectrogram(index)
+                first = _first_frame(start * cache.config.hop_s, heard.config)
+                own = spectrogram[first : first + heard.config.chunk_frames]
+                chunks.append(hear(own, spectrogram, heard.config.chunk_steps, heard.config))
+    parts = [*zip(*chunks, strict=True), inputs]
+    stacked = [np.stack(part) for part in parts]
+    return (stacked if heard else stacked[0]), np.array(owner)
+
+
+def _first_frame(start_s: float, config: EncoderConfig) -> int:
+    """Name the spectrogram frame with which the step begins that a time lies in."""
+    return 2 * config.pool * int(start_s * SAMPLE_RATE_HZ / config.step_length)
 
 
 @dataclass(frozen=True)
@@ -99,10 +92,10 @@ class Sampler:
         Of clips whose labels are among `labels`.
     labels : tuple of str
         What the network scores.
-    teacher : numpy.ndarray, shape (clips, variants + 1, 8), optional
-        Log-probabilities over `LABELS` that another network gives each version of each clip.
-    encoded : EncodedClips, optional
-        For a network with an encoder.
+    teacher : numpy.ndarray, shape (clips, 8), optional
+        What another network says of each clip, from `ml.teaching.teach`.
+    heard : SpectrogramCache, optional
+        For a network with an encoder, of the same clips.
     intensity : bool
         The targets say how strong a voice sounds, too.
     """
@@ -112,7 +105,7 @@ class Sampler:
     config: TrainConfig
     labels: tuple[str, ...] = LABELS
     teacher: np.ndarray | None = None
-    encoded: EncodedClips | None = None
+    heard: SpectrogramCache | None = None
     intensity: bool = False
 
     @property
@@ -155,20 +148,20 @@ class Sampler:
         variants = [self._variant(rng) for _ in clips]
         windows = [self._input(*which, rng) for which in zip(clips, variants, strict=True)]
         inputs = [np.stack(parts) for parts in zip(*windows, strict=True)]
-        targets = self._targets(clips, variants)
+        targets = self._targets(clips)
         alpha = self.config.mixup_alpha
         if alpha > 0 and rng.random() < 0.5:
             share = rng.beta(alpha, alpha)
             inputs = [_mix(part, share) for part in inputs]
             targets = self._mix_targets(targets, share)
-        return (inputs if self.encoded else inputs[0]), targets
+        return (inputs if self.heard else inputs[0]), targets
 
     def _variant(self, rng: np.random.Generator) -> int:
         variants = self.config.variants
         clean = variants == 0 or rng.random() < self.config.clean_share
         return 0 if clean else int(rng.integers(1, variants + 1))
 
-    def _targets(self, clips: np.ndarray, variants: list[int]) -> np.ndarray:
+    def _targets(self, clips: np.ndarray) -> np.ndarray:
         config = self.config
         targets = np.stack(
             [
@@ -184,7 +177,7 @@ class Sampler:
             parts.append(np.array([[-1.0 if one is None else one] for one in said]))
         if self.teacher is not None and config.distill_weight > 0:
             columns = [LABELS.index(label) for label in self.labels]
-            taught = np.exp(self.teacher[clips, variants][:, columns])
+            taught = self.teacher[clips][:, columns]
             parts[0] = np.where(targets < 0, -1.0, (1 - config.distill_weight) * targets)
             parts.append(taught * config.distill_weight / taught.sum(axis=1, keepdims=True))
         return np.concatenate(parts, axis=1).astype(np.float32)
@@ -200,61 +193,36 @@ class Sampler:
         return np.where(allowed, mixed, -1.0).astype(np.float32)
 
     def _input(self, clip: int, variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        features = self.cache.features(clip, variant)
+        features, config = self.cache.features(clip, variant), self.config
         frames, _hop = window_frames(self.cache.config, self.window)
         spare = len(features.rms) - frames
         start = int(rng.integers(0, spare + 1)) if spare > 0 else 0
-        if rng.random() < self.config.noise:
+        heard: list[np.ndarray] = []
+        if self.heard:
+            start_s, *heard = self._hear(self.heard, clip, variant, rng)
+            start = max(0, min(round(start_s / self.cache.config.hop_s), spare))
+        elif rng.random() < config.noise:
             features = add_mel_noise(features, rng)
         made = model_input(features, start, frames, self.cache.config, place=rng.random())
-        made = _mask(made, self.cache.config, self.config, rng)
-        if self.encoded is None:
-            return (made,)
-        steps = self.encoded.window(clip, variant, start * self.cache.config.hop_s)
-        return _silence(steps, self.config, rng), made
+        return *heard, mask_features(made, self.cache.config, config, rng)
 
-
-def add_mel_noise(features: Features, rng: np.random.Generator) -> Features:
-    """Add stationary noise of a random slope at 5 to 30 dB SNR to the power in the Mel bands."""
-    power = 10 ** (features.log_mel / 10)
-    slope_db = rng.uniform(-20, 0) * np.linspace(0, 1, len(power))
-    noise = 10 ** (slope_db / 10)[:, None] * rng.gamma(4, 1 / 4, power.shape)
-    share = 10 ** (-rng.uniform(5, 30) / 10)
-    noise *= share * power.mean() / noise.mean()
-    rms = np.sqrt(features.rms**2 + share * np.mean(features.rms**2))
-    log_mel = (10 * np.log10(power + noise)).astype(np.float32)
-    return replace(features, log_mel=log_mel, rms=rms.astype(np.float32))
-
-
-def _mask(
-    made: np.ndarray, features: FeatureConfig, config: TrainConfig, rng: np.random.Generator
-) -> np.ndarray:
-    """Hide stretches of time and runs of Mel bands, or of MFCC where there are no bands."""
-    columns = features.columns
-    bands = columns.get("mel") or columns.get("mfcc")
-    if bands is None:
-        return made
-    level = made[:, bands].sum(axis=1) if "mel" in columns else made[:, bands.start]
-    silence = made[level.argmin()].copy()
-    mean = made[:, bands].mean(axis=0 if "mel" not in columns else None)
-    for _ in range(config.time_masks):
-        width = int(rng.integers(0, min(config.time_mask_frames, len(made) - 1) + 1))
-        start = int(rng.integers(0, len(made) - width))
-        made[start : start + width] = silence
-    for _ in range(config.mel_masks):
-        width = int(rng.integers(0, config.mel_mask_bands + 1))
-        start = int(rng.integers(bands.start, bands.stop - width))
-        made[:, start : start + width] = np.broadcast_to(mean, bands.stop)[start : start + width]
-    return made
-
-
-def _silence(steps: np.ndarray, config: TrainConfig, rng: np.random.Generator) -> np.ndarray:
-    """Hide stretches of an encoder's steps."""
-    for _ in range(config.time_masks):
-        width = int(rng.integers(0, config.step_mask_steps + 1))
-        start = int(rng.integers(0, len(steps) - width))
-        steps[start : start + width] = 0.0
-    return steps
+    def _hear(
+        self, heard: SpectrogramCache, clip: int, variant: int, rng: np.random.Generator
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """Cut a stretch with voice for the encoder; return its start in seconds, too."""
+        recipe, config = self.config, heard.config
+        steps = round(recipe.crop_s * SAMPLE_RATE_HZ / config.step_length)
+        frames = 2 * config.pool * steps
+        spectrogram = change_channel(heard.spectrogram(clip, variant), recipe, rng)
+        level = spectrogram.max(axis=1)
+        voiced = np.flatnonzero(level > level.max() - config.loud_db / 10)
+        first, last = int(voiced[0]), int(voiced[-1]) + 1 - frames
+        start = int(rng.integers(min(first, last), max(first, last) + 1))
+        start = max(0, min(start, len(spectrogram) - frames))
+        own = spectrogram[start : start + frames]
+        made, loud = hear(own, own, steps, config)
+        mask_heard(made, loud, recipe, rng)
+        return start * config.hop_length / SAMPLE_RATE_HZ, made, loud
 
 
 def _mix(batch: np.ndarray, share: float) -> np.ndarray:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +11,18 @@ import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.calibrating import calibrate_bundle
-from ml.config import EncoderConfig
 from ml.corpora import Clip
 from ml.dataset import FeatureCache, Split, cache_features, keep_labels
-from ml.encoder import build_encoder, load_encoder_weights
+from ml.encoder import build_encoder, join
 from ml.evaluate import evaluate_bundle, merge_results
 from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs
-from ml.fitting import build, fit, join_members
+from ml.fitting import build, computing_in, fit, join_members, load
 from ml.models import Architecture
 from ml.provenance import describe
-from ml.sampling import EncodedClips, Sampler, clip_windows
-from ml.steps import cache_steps
+from ml.sampling import Sampler, clip_windows
+from ml.spectrograms import SpectrogramCache, cache_spectrograms
+from ml.teaching import teach
 
 Report = Callable[[str], None]
 
@@ -39,6 +35,7 @@ def train_bundle(
     output: Path,
     *,
     encoder: Path | None = None,
+    teacher: Bundle | None = None,
     resume: bool = False,
     jobs: int = 2,
     report: Report = lambda line: None,
@@ -57,30 +54,37 @@ def train_bundle(
         all runs beside it.
     encoder : Path, optional
         Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
+    teacher : Bundle, optional
+        Its answers are ``distill_weight`` of the loss.
     resume : bool
         Go on after the last whole epoch that `output` holds.
     report : callable
         Is told lines of progress.
     """
     labels, folder = architecture.labels, output.parent / "features"
-    file = _prepare_encoder(architecture.encoder, encoder, folder)
-    (train, train_steps), (validation, steps) = (
-        _cached(architecture, side, file, (folder, variants, architecture.train.seed, jobs))
+    (train, heard), (validation, spectrograms) = (
+        _cached(architecture, side, labels, (folder, variants, architecture.train.seed, jobs))
         for side, variants in ((split.train, architecture.train.variants), (split.validation, 0))
     )
+    taught = None
+    if teacher is not None:
+        report(f"{teacher.name} answers for the training clips")
+        how = (folder, architecture.train.variants, architecture.train.seed, jobs)
+        taught = teach(teacher, *_cached(teacher, split.train, labels, how))
     sampler = Sampler(
         train,
         architecture.windows,
         architecture.train,
         labels,
-        encoded=train_steps,
+        teacher=taught,
+        heard=heard,
         intensity=architecture.intensity,
     )
     split = keep_labels(split, labels)
-    windows = clip_windows(validation, architecture.windows, steps)
-    history = fit(architecture, sampler, windows, split.validation, output, resume, report)
-    card = describe(architecture, split, history)
-    bundle = export_bundle(architecture, output, card, windows[0], file)
+    windows = clip_windows(validation, architecture.windows, spectrograms)
+    history = fit(architecture, sampler, windows, split.validation, output, encoder, resume, report)
+    card = describe(architecture, split, history, encoder, teacher)
+    bundle = export_bundle(architecture, output, card, windows[0])
     report("calibrating on validation speakers")
     bundle = calibrate_bundle(bundle, split.validation, jobs=jobs, report=report)
     report("evaluating on test speakers")
@@ -88,32 +92,13 @@ def train_bundle(
     return merge_results(bundle, found)
 
 
-def _prepare_encoder(
-    config: EncoderConfig | None, weights: Path | None, folder: Path
-) -> Path | None:
-    """Make ``encoder-<weights>.keras`` and ``.tflite``, which all runs share, once."""
-    if config is None or weights is None:
-        return None
-    described = json.dumps(asdict(config)).encode() + weights.read_bytes()
-    file = folder / f"encoder-{hashlib.sha256(described).hexdigest()[:16]}.tflite"
-    if not file.exists():
-        encoder = build_encoder(config)
-        load_encoder_weights(encoder, weights)
-        folder.mkdir(parents=True, exist_ok=True)
-        encoder.save(file.with_suffix(".keras"))
-        partial = file.with_name(f"{os.getpid()}-{file.name}")
-        partial.write_bytes(encoder_to_litert(encoder, config))
-        partial.replace(file)
-    return file
-
-
 def _cached(
-    architecture: Architecture,
+    network: Architecture | Bundle,
     clips: Sequence[Clip],
-    encoder: Path | None,
+    labels: Sequence[str],
     how: tuple[Path, int, int, int],
-) -> tuple[FeatureCache, EncodedClips | None]:
-    """Compute or map what the network gets of clips whose emotions it scores.
+) -> tuple[FeatureCache, SpectrogramCache | None]:
+    """Compute or map what a network gets of clips with some labels.
 
     All clips go into the cache, so that networks with other labels find the same files.
 
@@ -122,20 +107,14 @@ def _cached(
     how : tuple
         Folder, variants, seed and jobs.
     """
-    labels = architecture.labels
-    features = cache_features(clips, architecture.features, *how).keep(labels)
-    if architecture.encoder is None or encoder is None:
+    features = cache_features(clips, network.features, *how).keep(labels)
+    if network.encoder is None:
         return features, None
-    steps = cache_steps(clips, encoder, architecture.encoder, *how)
-    return features, EncodedClips(steps, architecture.encoder).keep(labels)
+    return features, cache_spectrograms(clips, network.encoder, *how).keep(labels)
 
 
 def export_bundle(
-    architecture: Architecture,
-    output: Path,
-    card: dict[str, Any],
-    inputs: Inputs,
-    encoder_file: Path | None = None,
+    architecture: Architecture, output: Path, card: dict[str, Any], inputs: Inputs
 ) -> Bundle:
     """Turn the best checkpoint into ``model.keras``, ``model.tflite`` and a first card.
 
@@ -143,32 +122,36 @@ def export_bundle(
     ----------
     inputs : Inputs
         Real windows, on the first of which both forms are compared.
-    encoder_file : Path, optional
-        The pretrained encoder; its ``.keras`` form lies beside it.
     """
-    trained = keras.models.load_model(output / "checkpoints" / "best.keras", compile=False)
-    weights = [np.asarray(weight, np.float32) for weight in trained.get_weights()]
-    keras.config.set_dtype_policy("float32")
-    networks = [build(architecture, unroll=unroll) for unroll in (False, True)]
+    trained = load(output / "checkpoints" / "best.keras", compile=False)
+    encoder = None
+    with computing_in("float32"):
+        if architecture.encoder is not None:
+            encoder = build_encoder(architecture.encoder)
+            encoder.set_weights(_weights(trained.get_layer("encoder")))
+            trained = trained.get_layer("head")
+        networks = [build(architecture, unroll=unroll) for unroll in (False, True)]
     for network in networks:
-        network.set_weights(weights)
+        network.set_weights(_weights(trained))
         for layer in network.layers:
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()
     model, unrolled = (join_members(network, architecture) for network in networks)
-    model.save(output / "model.keras")
-    parameters = model.count_params()
-    if architecture.encoder is None or encoder_file is None:
-        litert = to_litert(unrolled, quantise=architecture.quantise)
-    else:
-        encoder = build_encoder(architecture.encoder)
-        encoder.load_weights(encoder_file.with_suffix(".keras"))
+    if encoder is not None and architecture.encoder is not None:
+        model = join(encoder, model)
         litert = encoder_to_litert(encoder, architecture.encoder, unrolled)
-        parameters += encoder.count_params()
-    first = [part[:_COMPARED] for part in inputs] if architecture.encoder else inputs[:_COMPARED]
+    else:
+        litert = to_litert(unrolled, quantise=architecture.quantise)
+    several = isinstance(inputs, list)
+    first = [part[:_COMPARED] for part in inputs] if several else inputs[:_COMPARED]
+    model.save(output / "model.keras")
     described = card | {
-        "parameters": parameters,
+        "parameters": model.count_params(),
         "quantised": architecture.quantise,
         "litert_difference": largest_difference(model, litert, first, len(architecture.labels)),
     }
     return write_bundle(output, described, litert)
+
+
+def _weights(model: keras.Model) -> list[np.ndarray]:
+    return [np.asarray(weight, np.float32) for weight in model.get_weights()]

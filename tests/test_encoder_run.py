@@ -1,5 +1,6 @@
 """A training run of the network with an encoder: drawn weights, a tiny corpus, every step real."""
 
+import hashlib
 from dataclasses import replace
 
 import keras
@@ -12,14 +13,18 @@ from ml.bundle import Bundle, Scorer, read_bundle
 from ml.calibration import calibrate
 from ml.config import EncoderConfig
 from ml.corpora import read_clips
-from ml.encoder import build_encoder, load_encoder_weights
+from ml.dataset import cache_features
+from ml.encoder import load_encoder_weights
 from ml.encoding import ChunkEncoder
 from ml.features import extract, model_input
+from ml.fitting import load
 from ml.labels import LABELS
 from ml.models import MODELS
 from ml.predict import Recognizer
+from ml.sampling import clip_windows
+from ml.spectrograms import cache_spectrograms
 from ml.speed import measure_speed
-from ml.steps import cache_steps
+from ml.teaching import teach
 from tests.clips import VOICE
 from tests.corpora_trees import write_cremad
 from tests.encoder_weights import write_weights
@@ -62,26 +67,39 @@ def inputs(trained) -> list[np.ndarray]:
     return [np.stack([chunks.window(start) for start in starts]), np.stack(rows)]
 
 
-def keras_outputs(bundle: Bundle, inputs: list[np.ndarray]) -> np.ndarray:
-    return keras.models.load_model(bundle.path / "model.keras", compile=False).predict(
-        inputs, verbose=0
-    )
+@pytest.fixture(scope="module")
+def model(trained) -> keras.Model:
+    return load(trained.path / "model.keras", compile=False)
 
 
-def test_the_bundle_describes_encoder_and_network(trained, weights):
+def test_the_bundle_describes_encoder_and_network(trained, model, weights):
     card = trained.card
     assert trained.encoder == ENCODER and trained.labels == LABELS
     assert card["quantised"] is True and 0 < card["litert_difference"] < 0.05
-    head = keras.models.load_model(trained.path / "model.keras", compile=False)
-    assert card["parameters"] == head.count_params() + build_encoder(ENCODER).count_params()
+    assert card["parameters"] == model.count_params() > 4_000_000
     assert card["metrics"]["cremad"]["clips"] == 6
     command = card["provenance"]["command"]
     assert "--encoder FILE" in command and str(weights) not in command
+    stored = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert card["provenance"]["encoder_sha256"] == stored
 
 
-def test_litert_encodes_what_keras_encodes(trained, weights, inputs):
-    encoder = build_encoder(ENCODER)
+def test_the_last_blocks_learn_and_what_is_under_them_stays(model, weights):
+    encoder = model.get_layer("encoder")
+    learnt = {layer.name: layer.get_weights() for layer in encoder.layers if layer.weights}
     load_encoder_weights(encoder, weights)
+    changed = {
+        layer.name
+        for layer in encoder.layers
+        if layer.weights and not np.array_equal(layer.get_weights()[0], learnt[layer.name][0])
+    }
+    encoder.set_weights([weight for weights in learnt.values() for weight in weights])
+    assert {"block0_attention_in", "block0_mlp_out"} < changed
+    assert not changed & {"conv1", "conv2", "positions"}
+
+
+def test_litert_encodes_what_keras_encodes(trained, model, inputs):
+    encoder = model.get_layer("encoder")
     chunks = ChunkEncoder(
         decode(VOICE).samples, lambda x: np.asarray(encoder(x, training=False)), ENCODER
     )
@@ -92,23 +110,32 @@ def test_litert_encodes_what_keras_encodes(trained, weights, inputs):
     assert found == pytest.approx(expected, abs=0.2 * float(expected.std()))
 
 
-def test_training_and_serving_hear_the_same_steps(trained, corpus, tmp_path):
-    (file,) = (trained.path.parent / "features").glob("encoder-*.tflite")
+def test_training_and_serving_hear_the_same(trained, corpus, tmp_path):
     clips = list(read_clips("cremad", corpus))[:2]
-    cache = cache_steps(clips, file, ENCODER, tmp_path)
-    network = Scorer(trained).network
+    heard = cache_spectrograms(clips, ENCODER, tmp_path)
+    features = cache_features(clips, trained.features, tmp_path)
+    (spectrograms, loud, _features), owner = clip_windows(features, trained.windows, heard)
     for number, clip in enumerate(clips):
-        chunks = ChunkEncoder(decode(clip.path).samples, network.encode, ENCODER)
-        expected = chunks.stretch(0, chunks.steps)
-        assert cache.rows(number).shape == (chunks.steps, ENCODER.width + 1)
-        assert cache.rows(number) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+        served = []
+        network = Scorer(trained).network
+        chunks = ChunkEncoder(
+            decode(clip.path).samples,
+            lambda x, served=served, network=network: served.append(x) or network.encode(x),
+            ENCODER,
+        )
+        steps = chunks.window(0)
+        first = int(np.flatnonzero(owner == number)[0])
+        assert spectrograms[first] == pytest.approx(served[0][0], abs=0.01)
+        assert loud[first] == pytest.approx(steps[:, -1:], abs=0.34)
     written = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    cache_steps(clips, file, ENCODER, tmp_path)
+    cache_spectrograms(clips, ENCODER, tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
-def test_litert_scores_what_keras_scores(trained, inputs):
-    scores, outputs = Scorer(trained).score(*inputs), keras_outputs(trained, inputs)
+def test_litert_scores_what_keras_scores(trained, model, inputs):
+    scores = Scorer(trained).score(*inputs)
+    head = model.get_layer("head")
+    outputs = head.predict(inputs, verbose=0)
     expected = calibrate(outputs[:, :8], trained.calibration)
     assert scores.probabilities == pytest.approx(expected, abs=0.03)
     assert scores.probabilities.sum(axis=1) == pytest.approx(1.0)
@@ -151,6 +178,35 @@ def test_windows_of_a_long_recording_share_chunks(trained):
 
 def test_the_speed_of_encoder_and_network_is_measured(trained):
     assert measure_speed(trained)["window_ms"] > 0
+
+
+def test_a_small_network_learns_from_the_large_one(trained, corpus):
+    output = trained.path.parent / "small"
+    given = [
+        "--teacher",
+        str(trained.path),
+        "--corpus",
+        f"cremad={corpus}",
+        "--output",
+        str(output),
+    ]
+    recipe = "--epochs 1 --batch-size 4 --variants 1"
+    assert main(["train", "--model", "cnn-gru", *given, *recipe.split()]) == 0
+    origin = read_bundle(output).card["provenance"]
+    assert origin["teacher"] == {"name": NAME, "sha256": trained.sha256}
+    assert f"--teacher {NAME}" in origin["command"] and "--encoder" not in origin["command"]
+
+
+def test_a_teacher_says_of_a_clip_what_its_windows_say(trained, corpus):
+    clips = list(read_clips("cremad", corpus))[:3]
+    folder = trained.path.parent / "features"
+    features = cache_features(clips, trained.features, folder)
+    spectrograms = cache_spectrograms(clips, ENCODER, folder)
+    answers = teach(trained, features, spectrograms)
+    assert answers.shape == (3, 8) and answers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    for number, clip in enumerate(clips):
+        found = Recognizer(trained).recognize(clip.path)
+        assert answers[number] == pytest.approx(list(found.probabilities.values()), abs=0.05)
 
 
 def test_a_network_with_an_encoder_wants_its_weights(corpus, tmp_path, capsys):

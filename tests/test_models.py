@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 from ml import models
 from ml.bundle import Network
 from ml.config import INPUTS, FeatureConfig
-from ml.encoder import build_encoder
+from ml.encoder import build_encoder, join
 from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs, window_frames
 from ml.fitting import build, join_members
@@ -34,6 +34,15 @@ def windows(name: str, count: int) -> Inputs:
     steps = rng.standard_normal((count, row.encoder.chunk_steps, row.encoder.width + 1))
     steps[:, :, -1] = np.clip(steps[:, :, -1], 0, 1)
     return [steps.astype(np.float32), features]
+
+
+def chunks(count: int) -> list[np.ndarray]:
+    """Make what an encoder hears of windows, with a pause at their end."""
+    config, rng = MODELS["encoder-cnn-gru"].encoder, np.random.default_rng(0)
+    shape = (count, config.chunk_frames, config.n_mels)
+    loud = np.ones((count, config.chunk_steps, 1), np.float32)
+    loud[:, -10:] = 0.0
+    return [rng.uniform(-1, 1.2, shape).astype(np.float32), loud]
 
 
 def parts(inputs: Inputs) -> list[np.ndarray]:
@@ -58,7 +67,9 @@ def exported():
             unrolled.set_weights(model.get_weights())
             model, unrolled = join_members(model, row), join_members(unrolled, row)
             if row.encoder:
-                litert = encoder_to_litert(build_encoder(row.encoder), row.encoder, unrolled)
+                encoder = build_encoder(row.encoder)
+                litert = encoder_to_litert(encoder, row.encoder, unrolled)
+                model = join(encoder, model)
             else:
                 litert = to_litert(unrolled, quantise=row.quantise)
             made[row] = model, litert
@@ -83,6 +94,8 @@ def test_rows_say_all_that_a_network_decides():
 def test_a_network_gives_finite_logits_and_serves_the_same(name, exported):
     model, litert = exported(name)
     inputs = windows(name, 3)
+    if MODELS[name].encoder:
+        inputs = [*chunks(3), inputs[1]]
     logits = np.asarray(model(inputs, training=False))
     assert logits.shape == (3, MODELS[name].n_outputs) and np.isfinite(logits).all()
     assert not np.allclose(logits[0], logits[1])
@@ -138,7 +151,7 @@ def test_members_answer_with_the_mean_of_their_log_probabilities():
 
 
 def test_what_the_encoder_says_of_pauses_counts_for_nothing(exported):
-    model = exported("encoder-cnn-gru")[0]
+    model = exported("encoder-cnn-gru")[0].get_layer("head")
     steps, features = windows("encoder-cnn-gru", 1)
     steps[:, 30:, -1] = 0.0
     changed = steps.copy()

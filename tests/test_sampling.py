@@ -11,7 +11,9 @@ from ml.corpora import CORPORA, Clip
 from ml.dataset import ArrayCache, FeatureCache
 from ml.features import Features
 from ml.labels import LABEL_SETS, LABELS
-from ml.sampling import EncodedClips, Sampler, add_mel_noise, clip_windows, target
+from ml.sampling import Sampler, clip_windows, target
+from ml.spectral import add_mel_noise
+from ml.spectrograms import SpectrogramCache
 
 FEATURES, WINDOW = FeatureConfig(), WindowConfig()
 EMOTIONS = LABEL_SETS["6"]
@@ -37,14 +39,18 @@ ENCODER = EncoderConfig(blocks=0)
 
 
 @pytest.fixture(scope="module")
-def encoded(cache) -> EncodedClips:
-    """Steps of the same clips, 62 of 60 ms; column c of step s of variant v is s + v / 8."""
-    steps = np.arange(62)[None, None, :, None] + np.array([0, 0.125])[None, :, None, None]
-    rows = np.broadcast_to(steps, (12, 2, 62, ENCODER.width + 1)).astype(np.float16)
-    offsets = np.arange(24).reshape(12, 2) * 62
-    array = rows.reshape(-1, ENCODER.width + 1)
-    made = ArrayCache(cache.clips, (array,), np.zeros(12, int), offsets, np.full((12, 2), 62))
-    return EncodedClips(made, ENCODER)
+def heard(cache) -> SpectrogramCache:
+    """Spectrograms of the same clips, 375 frames of 10 ms.
+
+    Frame f of variant v is f / 200 + v / 16 - 6 in the lowest band; frames 100 to 300 are loud.
+    """
+    frames = np.full((12, 2, 375, ENCODER.n_mels), -12.0, np.float16)
+    frames[:, :, 100:300, 20] = 1.0
+    frames[..., 0] = np.arange(375)[None, None] / 200 + np.arange(2)[None, :, None] / 16 - 6
+    rows = frames.reshape(-1, ENCODER.n_mels)
+    offsets = np.arange(24).reshape(12, 2) * 375
+    made = ArrayCache(cache.clips, (rows,), np.zeros(12, int), offsets, np.full((12, 2), 375))
+    return SpectrogramCache(made, ENCODER)
 
 
 def sampler(cache: FeatureCache, **recipe) -> Sampler:
@@ -110,20 +116,20 @@ def test_a_small_corpus_is_drawn_more_often_than_its_size(cache):
     assert chances[-2:].sum() == pytest.approx(np.sqrt(2) / (np.sqrt(2) + np.sqrt(12)))
 
 
-def test_a_teacher_has_its_share_of_the_target_for_the_version_that_was_drawn(cache):
-    # The teacher is sure of "calm" for the clean versions, of "sad" for the others.
-    answers = np.full((12, 2, 8), -30.0)
-    answers[:, 0, LABELS.index("calm")] = answers[:, 1, LABELS.index("sad")] = 0.0
+def test_a_teacher_has_its_share_of_the_target(cache):
+    # The teacher is sure of "calm" for the first clip, of "sad" for the others.
+    answers = np.zeros((12, 8), np.float32)
+    answers[:, LABELS.index("sad")] = 1.0
+    answers[0] = np.roll(answers[0], LABELS.index("calm") - LABELS.index("sad"))
     recipe = {"distill_weight": 0.75, "mixup_alpha": 0.0, "label_smoothing": 0.0}
-    for clean_share, heard in ((1.0, "calm"), (0.0, "sad")):
-        taught = replace(sampler(cache, clean_share=clean_share, **recipe), teacher=answers)
-        targets = taught.batch(0, 0, np.array([0, 1]))[1]
-        assert targets.shape == (2, 16)
-        assert targets[:, 8 + LABELS.index(heard)] == pytest.approx(0.75)
-        assert targets[0, LABELS.index("neutral")] == pytest.approx(0.25)
-        assert np.all(targets[:, LABELS.index("calm")] == -1)
-        assert np.maximum(targets, 0).sum(axis=1) == pytest.approx(1.0)
-    silent = replace(sampler(cache, mixup_alpha=0.0), teacher=answers)
+    taught = replace(sampler(cache, **recipe), teacher=answers)
+    targets = taught.batch(0, 0, np.array([0, 1]))[1]
+    assert targets.shape == (2, 16)
+    assert targets[0, 8 + LABELS.index("calm")] == targets[1, 8 + LABELS.index("sad")] == 0.75
+    assert targets[0, LABELS.index("neutral")] == pytest.approx(0.25)
+    assert np.all(targets[:, LABELS.index("calm")] == -1)
+    assert np.maximum(targets, 0).sum(axis=1) == pytest.approx(1.0)
+    silent = replace(sampler(cache, mixup_alpha=0.0, distill_weight=0.0), teacher=answers)
     assert silent.batch(0, 0, np.array([0, 1]))[1].shape == (2, 8)
 
 
@@ -198,44 +204,50 @@ def test_mixup_knows_an_intensity_only_where_both_clips_have_one(cache):
     assert 0 < mixed < 8
 
 
-def test_a_window_of_steps_begins_with_the_step_that_it_starts_in(encoded):
-    for start_s, first in ((0.0, 0), (0.059, 0), (0.0601, 1), (0.6001, 10)):
-        made = encoded.window(3, 0, start_s)
-        assert made.shape == (50, ENCODER.width + 1) and made.dtype == np.float32
-        assert made[0, 0] == first and made[49, 0] == first + 49
-    assert encoded.window(3, 1, 0.0)[7, 5] == 7.125
-    beyond = encoded.window(3, 0, 1.2001)
-    assert beyond[41, -1] == 61 and not beyond[42:].any()
+UNCHANGED = {
+    "mixup_alpha": 0.0,
+    "time_masks": 0,
+    "mel_masks": 0,
+    "noise": 0.0,
+    "colouring": 0.0,
+    "narrowing": 0.0,
+}
 
 
-def test_a_batch_has_the_steps_of_the_windows_and_versions_that_were_drawn(cache, encoded):
-    plain = {"mixup_alpha": 0.0, "time_masks": 0, "mel_masks": 0, "clean_share": 0.5}
-    both = replace(sampler(cache, **plain), encoded=encoded)
-    (steps, features), targets = both.batch(0, 0, np.arange(4))
-    assert steps.shape == (4, 50, ENCODER.width + 1)
-    assert features.shape == (4, 240, FEATURES.n_features) and targets.shape == (4, 8)
-    assert np.array_equal(features, sampler(cache, **plain).batch(0, 0, np.arange(4))[0])
-    # 300 frames of 12.5 ms leave 60 to start in: 0.75 s, the steps from 0 to 12.
-    assert set((steps[:, 0, 0] % 1).tolist()) == {0.0, 0.125}
-    assert np.all(steps[:, 0, 0] < 13) and len(set(steps[:, 0, 0].tolist())) > 2
+def first_frames(spectrograms: np.ndarray) -> np.ndarray:
+    """Tell from the lowest band with which hundredths of a second windows begin."""
+    # The loudest, 1, is brought to 1; (x + 4) / 4 follows.
+    return (spectrograms[:, 0, 0] * 4 - 4 + 6) * 200
 
 
-def test_stretches_of_steps_are_hidden(cache, encoded):
-    recipe = {"mixup_alpha": 0.0, "clean_share": 1.0, "time_masks": 1, "step_mask_steps": 12}
-    hiding = replace(sampler(cache, **recipe), encoded=encoded)
-    hidden = [
-        np.flatnonzero(~hiding.batch(0, position, np.array([0]))[0][0][0, 1:].any(axis=1))
-        for position in range(6)
-    ]
-    assert 0 < max(map(len, hidden)) <= 12
-    assert all(np.ptp(one) == len(one) - 1 for one in hidden if len(one))
+def test_a_batch_has_the_spectrograms_of_the_versions_that_were_drawn(cache, heard):
+    both = replace(sampler(cache, clean_share=0.5, crop_s=1.2, **UNCHANGED), heard=heard)
+    (spectrograms, loud, features), targets = both.batch(0, 0, np.zeros(12, int))
+    assert spectrograms.shape == (12, 120, ENCODER.n_mels) and loud.shape == (12, 20, 1)
+    assert features.shape == (12, 240, FEATURES.n_features) and targets.shape == (12, 8)
+    # Voice from frame 100 to 300 leaves 80 to start in; a variant's frames count 12.5 more.
+    starts = first_frames(spectrograms)
+    assert np.all((starts > 99) & (starts < 180 + 13.5)) and len(set(starts.tolist())) > 5
+    assert np.all(loud == 1.0)
+    clean = np.abs(starts - np.round(starts)) < 0.3
+    assert 0 < clean.sum() < 12
 
 
-def test_windows_for_validation_come_with_their_steps(cache, encoded):
-    (steps, features), owner = clip_windows(cache, WINDOW, encoded)
-    # Windows of 240 frames start at frames 0 and 60 of 300: at 0 and 0.75 s.
+def test_a_longer_stretch_has_all_of_the_voice(cache, heard):
+    both = replace(sampler(cache, clean_share=1.0, crop_s=3.0, **UNCHANGED), heard=heard)
+    (spectrograms, loud, _features), _targets = both.batch(0, 0, np.zeros(12, int))
+    starts = first_frames(spectrograms)
+    assert np.all((starts > -1) & (starts < 76)) and len(set(starts.tolist())) > 5
+    assert loud.sum(axis=(1, 2)) == pytest.approx(200 / 6, abs=0.7)
+
+
+def test_windows_for_validation_come_with_their_spectrograms(cache, heard):
+    (spectrograms, loud, features), owner = clip_windows(cache, WINDOW, heard)
+    # Windows of 240 frames start at frames 0 and 60 of 300: at 0 and 0.75 s, in step 12.
     assert owner.tolist() == [clip for clip in range(12) for _ in range(2)]
-    assert features.shape == (24, 240, FEATURES.n_features)
-    assert steps[:2, 0, 0].tolist() == [0.0, 12.0]
+    assert features.shape == (24, 240, FEATURES.n_features) and loud.shape == (24, 50, 1)
+    assert first_frames(spectrograms[:2]) == pytest.approx([0.0, 72.0], abs=0.5)
     alone, _owner = clip_windows(cache, WINDOW)
     assert np.array_equal(alone, features)
+    some, owner = clip_windows(cache, WINDOW, clips=[2, 5])
+    assert owner.tolist() == [2, 2, 5, 5] and np.array_equal(some, features[[4, 5, 10, 11]])

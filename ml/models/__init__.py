@@ -82,16 +82,21 @@ LOG_MEL = FeatureConfig(frame_length=1024, hop_length=160, n_mels=128, inputs=("
 SHORT = TrainConfig(epochs=14, variants=3, ema_momentum=0.99)
 """A run of minutes on two cores."""
 
-STEPS = TrainConfig(
-    epochs=12,
-    batch_size=64,
+TUNING = TrainConfig(
+    epochs=8,
+    batch_size=32,
     learning_rate=1e-3,
+    encoder_rate=3e-5,
     warmup_epochs=1,
     ema_momentum=0.995,
-    clean_share=0.5,
-    precision="mixed_bfloat16",
+    clean_share=0.4,
+    label_smoothing=0.1,
+    mixup_alpha=0.0,
+    noise=0.3,
+    colouring=0.5,
+    narrowing=0.1,
 )
-"""For a network that goes on from steps of a pretrained encoder."""
+"""For a network that goes on from a pretrained encoder, whose last blocks learn with it."""
 
 ENCODER = Architecture(
     "encoder-cnn-gru",
@@ -99,7 +104,7 @@ ENCODER = Architecture(
     "Three blocks of a pretrained speech encoder (Whisper base), then pooled statistics, a "
     "convolution and a GRU that reads both ways, beside log-Mel, MFCC, ZCR and RMS.",
     encoder_cnn_gru.build,
-    train=STEPS,
+    train=TUNING,
     encoder=EncoderConfig(),
     intensity=True,
     members=2,

@@ -21,20 +21,22 @@ def build(
     encoder: EncoderConfig,
     unroll: bool = False,
 ) -> keras.Model:
-    """Build what goes on from the encoder, which itself stays as it was pretrained.
+    """Build what goes on from the encoder.
 
     Returns
     -------
     keras.Model
-        Its inputs are ``encoded`` (batch, chunk_steps, width + 1), see `ml.encoding`, whose last
-        column is the share of each step that is loud, and ``features``. Pauses count for nothing.
+        Its inputs are ``encoded`` (batch, steps, width + 1), see `ml.encoding`, whose last column
+        is the share of each step that is loud, and ``features``. There are chunk_steps steps, or
+        any number unless it is unrolled. Pauses count for nothing.
         Two members answer beside each other, (batch, 2 * n_outputs): one hears the statistics of
         the steps, the other their course and the features.
     """
     import keras
     from keras import layers, ops
 
-    encoded = keras.Input((encoder.chunk_steps, encoder.width + 1), name="encoded", dtype="float32")
+    length = encoder.chunk_steps if unroll else None
+    encoded = keras.Input((length, encoder.width + 1), name="encoded", dtype="float32")
     inputs, standardised = begin(frames, features)
     loud = encoded[:, :, -1:]
     voiced = ops.cast(loud > 0, "float32")
@@ -46,7 +48,7 @@ def build(
     statistics = layers.Dense(256, activation="relu")(statistics)
 
     outputs = encoder.width // WIDTH
-    stacked = layers.Reshape((encoder.chunk_steps, outputs, WIDTH))(steps)
+    stacked = layers.Reshape((-1, outputs, WIDTH))(steps)
     mix = layers.EinsumDense("btlw,l->btw", (None, WIDTH), kernel_initializer="ones")
     x = layers.Dense(160, activation="relu")(layers.Dropout(0.25)(mix(stacked)))
     x = layers.LayerNormalization()(layers.Conv1D(160, 3, padding="same")(x))
@@ -59,7 +61,7 @@ def build(
 
     members = [layers.Dropout(0.5)(statistics), course]
     found = [layers.Dense(n_outputs, dtype="float32")(member) for member in members]
-    return keras.Model([encoded, inputs], layers.Concatenate()(found))
+    return keras.Model([encoded, inputs], layers.Concatenate()(found), name="head")
 
 
 def _average(x: Any) -> Any:
