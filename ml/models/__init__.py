@@ -92,9 +92,11 @@ TUNING = TrainConfig(
     clean_share=0.4,
     label_smoothing=0.1,
     mixup_alpha=0.0,
-    noise=0.3,
-    colouring=0.5,
-    narrowing=0.1,
+    noise=0.2,
+    colouring=0.3,
+    narrowing=0.05,
+    time_masks=1,
+    mel_masks=0,
 )
 """For a network that goes on from a pretrained encoder, whose last blocks learn with it."""
 

@@ -61,7 +61,7 @@ def build(
 
     members = [layers.Dropout(0.5)(statistics), course]
     found = [layers.Dense(n_outputs, dtype="float32")(member) for member in members]
-    return keras.Model([encoded, inputs], layers.Concatenate()(found), name="head")
+    return keras.Model([encoded, inputs], layers.Concatenate(dtype="float32")(found), name="head")
 
 
 def _average(x: Any) -> Any:
