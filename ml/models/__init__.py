@@ -83,7 +83,7 @@ SHORT = TrainConfig(epochs=14, variants=3, ema_momentum=0.99)
 """A run of minutes on two cores."""
 
 TUNING = TrainConfig(
-    epochs=8,
+    epochs=6,
     batch_size=32,
     learning_rate=1e-3,
     encoder_rate=3e-5,
