@@ -17,7 +17,7 @@ import numpy as np
 from ml.audio import Waveform, decode
 from ml.augment import chain_version, run_chain
 from ml.config import FeatureConfig
-from ml.corpora import CORPORA, Clip
+from ml.corpora import CORPORA, Clip, checksum
 from ml.errors import SpeakerOverlapError
 from ml.features import Features, extract
 from ml.processes import worker_pool
@@ -210,8 +210,8 @@ def cache_arrays(
 ) -> ArrayCache:
     """Make a matrix of each clip and variant, or map those that an earlier run has left.
 
-    Each corpus has files of its own; they are made anew when the clips' files, what is made of
-    them or the augmentation change.
+    Each corpus has files of its own; they are made anew when what is in the clips, what is made of
+    them or the augmentation changes.
     """
     part = np.zeros(len(clips), np.int64)
     offsets = np.zeros((len(clips), variants + 1), np.int64)
@@ -233,13 +233,10 @@ def cache_arrays(
 
 def _key(clips: Sequence[Clip], maker: Maker, variants: int, seed: int) -> str:
     """Name the files of a cache by all that decides what is in them."""
-    files = [
-        (clip.corpus, clip.path.stem, stat.st_size, stat.st_mtime_ns)
-        for clip in clips
-        for stat in (clip.path.stat(),)
-    ]
+    order = [clip.path.stem for clip in clips]
     chain = [variants, seed, chain_version()] if variants else None
-    return hashlib.sha256(json.dumps([maker.key, files, chain]).encode()).hexdigest()[:16]
+    parts = [maker.key, checksum(clips), order, chain]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _versions(clip: Clip, maker: Maker, variants: int, seed: int) -> list[np.ndarray]:

@@ -81,13 +81,26 @@ def test_the_cache_is_read_back_and_not_made_again(cache, tmp_path):
         assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
+def test_a_corpus_that_was_copied_elsewhere_finds_its_cache(cache, tmp_path):
+    cache_features(cache.clips[:2], FEATURES, tmp_path / "features")
+    copies = []
+    for clip in cache.clips[:2]:
+        path = tmp_path / "copied" / clip.path.name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(clip.path.read_bytes())
+        copies.append(replace(clip, path=path))
+    written = set((tmp_path / "features").iterdir())
+    cache_features(copies, FEATURES, tmp_path / "features")
+    assert set((tmp_path / "features").iterdir()) == written
+
+
 def test_another_recording_under_the_same_name_is_not_taken_for_the_old_one(cache, tmp_path):
     path = tmp_path / "AudioWAV" / cache.clips[0].path.name
     path.parent.mkdir()
     made = []
     for source in cache.clips[:2]:
         path.write_bytes(source.path.read_bytes())
-        os.utime(path, (len(made), len(made)))
+        os.utime(path, (0, 0))
         clip = replace(cache.clips[0], path=path)
         made.append(cache_features([clip], FEATURES, tmp_path / "features").features(0))
     assert made[0].log_mel.shape != made[1].log_mel.shape or not np.array_equal(

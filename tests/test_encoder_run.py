@@ -1,6 +1,7 @@
 """A training run of the network with an encoder: drawn weights, a tiny corpus, every step real."""
 
 import hashlib
+import shutil
 from dataclasses import replace
 
 import keras
@@ -82,6 +83,22 @@ def test_the_bundle_describes_encoder_and_network(trained, model, weights):
     assert "--encoder FILE" in command and str(weights) not in command
     stored = hashlib.sha256(weights.read_bytes()).hexdigest()
     assert card["provenance"]["encoder_sha256"] == stored
+
+
+def test_a_run_goes_on_with_both_rates(trained, corpus, weights, monkeypatch):
+    monkeypatch.setitem(MODELS, NAME, replace(MODELS[NAME], encoder=ENCODER))
+    output = trained.path.parent / "longer"
+    shutil.copytree(trained.path, output)
+    given = f"--model {NAME} --encoder {weights} --corpus cremad={corpus} --output {output}"
+    recipe = "--epochs 2 --batch-size 4 --variants 1 --resume"
+    before = load(output / "checkpoints" / "last.keras")
+    assert main(["train", *given.split(), *recipe.split()]) == 0
+    after = load(output / "checkpoints" / "last.keras")
+    assert [row["epoch"] for row in read_bundle(output).card["training"]["history"]] == [1, 2]
+    for model, epochs in ((before, 1), (after, 2)):
+        slow, fast = sorted(model.optimizer.optimizers, key=lambda one: len(one.variables))
+        assert int(slow.iterations) == int(fast.iterations) == epochs * 3
+        assert 0 < float(slow.learning_rate) < float(fast.learning_rate)
 
 
 def test_the_last_blocks_learn_and_what_is_under_them_stays(model, weights):
