@@ -168,6 +168,10 @@ class TrainConfig:
         0.0, "peak of a pretrained encoder's own schedule; 0: it stays as it is"
     )
     encoder_blocks: int = option(2, "blocks at its end that learn")
+    refits: int = option(
+        0, "members that then learn from statistics of whole windows, the encoder as it is"
+    )
+    refit_epochs: int = option(20, "in which each of them does")
     time_masks: int = option(2, "stretches silenced (SpecAugment, Park et al. 2019)")
     time_mask_frames: int = option(24, "their greatest length")
     step_mask_steps: int = option(8, "the same for what a pretrained encoder hears, in its steps")

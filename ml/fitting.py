@@ -110,14 +110,21 @@ def computing_in(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(usual)
 
 
+def settle_normalisations(model: keras.Model) -> None:
+    """Let normalisations use mean and deviation that were set as weights, not learnt by them."""
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
 def load(path: Path, **options: Any) -> keras.Model:
     """Read back what `fit` has saved."""
     return keras.models.load_model(path, custom_objects={"Positions": Positions}, **options)
 
 
-def build(architecture: Architecture, unroll: bool = False) -> keras.Model:
+def build(architecture: Architecture, unroll: bool = False, **more: Any) -> keras.Model:
     """Build a network as its row of `ml.models.MODELS` has it."""
-    given = {"encoder": architecture.encoder} if architecture.encoder else {}
+    given = more | ({"encoder": architecture.encoder} if architecture.encoder else {})
     return architecture.build(
         frames=window_frames(architecture.features, architecture.windows)[0],
         features=architecture.features,
@@ -154,13 +161,13 @@ def prepare(
         encoder.trainable = config.encoder_rate > 0
         model = join(encoder, model)
     model.compile(
-        _optimizer(config, sampler.batches),
+        optimizer(config, sampler.batches),
         MaskedLoss(len(architecture.labels), architecture.members),
     )
     return model
 
 
-def _optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
+def optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
     """Make AdamW on a cosine schedule; a pretrained encoder learns at a rate of its own."""
 
     def at(rate: float) -> keras.optimizers.Optimizer:
@@ -225,13 +232,14 @@ class MaskedLoss(keras.losses.Loss):
 
 def join_members(model: keras.Model, architecture: Architecture) -> keras.Model:
     """Let a network answer with the mean of its members' log-probabilities."""
-    if architecture.members == 1:
+    members = model.output.shape[-1] // architecture.n_outputs
+    if members == 1:
         return model
-    parts = ops.split(model.output, architecture.members, axis=-1)
+    parts = ops.split(model.output, members, axis=-1)
     n_labels = len(architecture.labels)
-    means = [sum(ops.log_softmax(part[:, :n_labels]) for part in parts) / architecture.members]
+    means = [sum(ops.log_softmax(part[:, :n_labels]) for part in parts) / members]
     if architecture.intensity:
-        means.append(sum(part[:, n_labels:] for part in parts) / architecture.members)
+        means.append(sum(part[:, n_labels:] for part in parts) / members)
     return keras.Model(model.inputs, ops.concatenate(means, axis=-1), name=model.name)
 
 

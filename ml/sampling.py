@@ -148,20 +148,26 @@ class Sampler:
         variants = [self._variant(rng) for _ in clips]
         windows = [self._input(*which, rng) for which in zip(clips, variants, strict=True)]
         inputs = [np.stack(parts) for parts in zip(*windows, strict=True)]
-        targets = self._targets(clips)
-        alpha = self.config.mixup_alpha
-        if alpha > 0 and rng.random() < 0.5:
-            share = rng.beta(alpha, alpha)
-            inputs = [_mix(part, share) for part in inputs]
-            targets = self._mix_targets(targets, share)
+        inputs, targets = self.mixed(inputs, self.targets(clips), rng)
         return (inputs if self.heard else inputs[0]), targets
+
+    def mixed(
+        self, inputs: list[np.ndarray], targets: np.ndarray, rng: np.random.Generator
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """Mix a batch with itself reversed, in half of the cases (mixup)."""
+        alpha = self.config.mixup_alpha
+        if alpha == 0 or rng.random() < 0.5:
+            return inputs, targets
+        share = rng.beta(alpha, alpha)
+        return [_mix(part, share) for part in inputs], self._mix_targets(targets, share)
 
     def _variant(self, rng: np.random.Generator) -> int:
         variants = self.config.variants
         clean = variants == 0 or rng.random() < self.config.clean_share
         return 0 if clean else int(rng.integers(1, variants + 1))
 
-    def _targets(self, clips: np.ndarray) -> np.ndarray:
+    def targets(self, clips: np.ndarray) -> np.ndarray:
+        """Make the targets of some clips, as `batch` returns them."""
         config = self.config
         targets = np.stack(
             [

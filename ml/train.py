@@ -17,9 +17,10 @@ from ml.encoder import build_encoder, join
 from ml.evaluate import evaluate_bundle, merge_results
 from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs
-from ml.fitting import build, computing_in, fit, join_members, load
+from ml.fitting import build, computing_in, fit, join_members, load, settle_normalisations
 from ml.models import Architecture
 from ml.provenance import describe
+from ml.refitting import refit
 from ml.sampling import Sampler, clip_windows
 from ml.spectrograms import SpectrogramCache, cache_spectrograms
 from ml.teaching import teach
@@ -84,7 +85,10 @@ def train_bundle(
     windows = clip_windows(validation, architecture.windows, spectrograms)
     history = fit(architecture, sampler, windows, split.validation, output, encoder, resume, report)
     card = describe(architecture, split, history, encoder, teacher)
-    bundle = export_bundle(architecture, output, card, windows[0])
+    trained = load(output / "checkpoints" / "best.keras", compile=False)
+    if architecture.train.refits:
+        trained = refit(architecture, trained, sampler, report)
+    bundle = export_bundle(architecture, trained, output, card, windows[0])
     report("calibrating on validation speakers")
     bundle = calibrate_bundle(bundle, split.validation, jobs=jobs, report=report)
     report("evaluating on test speakers")
@@ -114,28 +118,30 @@ def _cached(
 
 
 def export_bundle(
-    architecture: Architecture, output: Path, card: dict[str, Any], inputs: Inputs
+    architecture: Architecture,
+    trained: keras.Model,
+    output: Path,
+    card: dict[str, Any],
+    inputs: Inputs,
 ) -> Bundle:
-    """Turn the best checkpoint into ``model.keras``, ``model.tflite`` and a first card.
+    """Turn a trained network into ``model.keras``, ``model.tflite`` and a first card.
 
     Parameters
     ----------
     inputs : Inputs
         Real windows, on the first of which both forms are compared.
     """
-    trained = load(output / "checkpoints" / "best.keras", compile=False)
     encoder = None
     with computing_in("float32"):
         if architecture.encoder is not None:
             encoder = build_encoder(architecture.encoder)
             encoder.set_weights(_weights(trained.get_layer("encoder")))
             trained = trained.get_layer("head")
-        networks = [build(architecture, unroll=unroll) for unroll in (False, True)]
+        more = {"statistics": 1 + architecture.train.refits} if encoder is not None else {}
+        networks = [build(architecture, unroll=unroll, **more) for unroll in (False, True)]
     for network in networks:
         network.set_weights(_weights(trained))
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()
+        settle_normalisations(network)
     model, unrolled = (join_members(network, architecture) for network in networks)
     if encoder is not None and architecture.encoder is not None:
         model = join(encoder, model)

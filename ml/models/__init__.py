@@ -48,8 +48,8 @@ class Architecture:
     intensity : bool
         A last output says how strong the voice sounds.
     members : int
-        Parts that `build` trains beside each other, each with all outputs, one after another;
-        what serves is the mean of their log-probabilities.
+        Parts that are trained beside each other, each with all outputs, one after another; what
+        serves is the mean of their log-probabilities.
     """
 
     name: str
@@ -97,6 +97,7 @@ TUNING = TrainConfig(
     narrowing=0.05,
     time_masks=1,
     mel_masks=0,
+    refits=2,
 )
 """For a network that goes on from a pretrained encoder, whose last blocks learn with it."""
 

@@ -20,6 +20,7 @@ def build(
     n_outputs: int,
     encoder: EncoderConfig,
     unroll: bool = False,
+    statistics: int = 1,
 ) -> keras.Model:
     """Build what goes on from the encoder.
 
@@ -28,9 +29,9 @@ def build(
     keras.Model
         Its inputs are ``encoded`` (batch, steps, width + 1), see `ml.encoding`, whose last column
         is the share of each step that is loud, and ``features``. There are chunk_steps steps, or
-        any number unless it is unrolled. Pauses count for nothing.
-        Two members answer beside each other, (batch, 2 * n_outputs): one hears the statistics of
-        the steps, the other their course and the features.
+        any number unless it is unrolled. Pauses count for nothing. Members answer beside each
+        other, (batch, members * n_outputs): so many that hear the `statistics` of the steps, from
+        layer ``pooled``, and one that hears their course and the features.
     """
     import keras
     from keras import layers, ops
@@ -43,25 +44,47 @@ def build(
     normal = layers.Normalization(axis=-1, name="standardise_encoded", dtype="float32")
     steps = ops.clip(normal(encoded[:, :, :-1]), -8.0, 8.0) * voiced
 
-    statistics = layers.BatchNormalization(dtype="float32")(_statistics(steps, loud))
-    statistics = layers.Dropout(0.25)(statistics)
-    statistics = layers.Dense(256, activation="relu")(statistics)
+    pooled = layers.Concatenate(name="pooled", dtype="float32")(_statistics(steps, loud))
+    found = [
+        _hear_statistics(2 * encoder.width, n_outputs, f"statistics_{number}")(pooled)
+        for number in range(statistics)
+    ]
+    course = _hear_course(steps, standardised, encoder, n_outputs, unroll)
+    found.append(course([steps, voiced, standardised]))
+    return keras.Model([encoded, inputs], layers.Concatenate(dtype="float32")(found), name="head")
 
-    outputs = encoder.width // WIDTH
-    stacked = layers.Reshape((-1, outputs, WIDTH))(steps)
+
+def _hear_statistics(width: int, n_outputs: int, name: str) -> keras.Model:
+    import keras
+    from keras import layers
+
+    pooled = keras.Input((width,), name="pooled")
+    x = layers.BatchNormalization(dtype="float32")(pooled)
+    x = layers.Dense(256, activation="relu")(layers.Dropout(0.25)(x))
+    x = layers.Dense(n_outputs, dtype="float32")(layers.Dropout(0.5)(x))
+    return keras.Model(pooled, x, name=name)
+
+
+def _hear_course(
+    steps: Any, standardised: Any, encoder: EncoderConfig, n_outputs: int, unroll: bool
+) -> keras.Model:
+    import keras
+    from keras import layers, ops
+
+    steps, standardised = (keras.Input(one.shape[1:]) for one in (steps, standardised))
+    voiced = keras.Input((steps.shape[1], 1))
+    stacked = layers.Reshape((-1, encoder.width // WIDTH, WIDTH))(steps)
     mix = layers.EinsumDense("btlw,l->btw", (None, WIDTH), kernel_initializer="ones")
     x = layers.Dense(160, activation="relu")(layers.Dropout(0.25)(mix(stacked)))
     x = layers.LayerNormalization()(layers.Conv1D(160, 3, padding="same")(x))
     x = layers.Dropout(0.2)(layers.ReLU()(x))
     x = layers.Bidirectional(layers.GRU(96, return_sequences=True, unroll=unroll))(x)
-    course = _attend_to_voice(ops.cast(x, "float32"), voiced)
+    x = _attend_to_voice(ops.cast(x, "float32"), voiced)
 
-    course = layers.Dropout(0.5)(layers.Concatenate()([course, _average(standardised)]))
-    course = layers.Dropout(0.3)(layers.Dense(192, activation="relu")(course))
-
-    members = [layers.Dropout(0.5)(statistics), course]
-    found = [layers.Dense(n_outputs, dtype="float32")(member) for member in members]
-    return keras.Model([encoded, inputs], layers.Concatenate(dtype="float32")(found), name="head")
+    x = layers.Dropout(0.5)(layers.Concatenate()([x, _average(standardised)]))
+    x = layers.Dropout(0.3)(layers.Dense(192, activation="relu")(x))
+    x = layers.Dense(n_outputs, dtype="float32")(x)
+    return keras.Model([steps, voiced, standardised], x, name="course")
 
 
 def _average(x: Any) -> Any:
@@ -74,14 +97,14 @@ def _average(x: Any) -> Any:
     return layers.Dense(16, activation="relu")(layers.GlobalAveragePooling1D()(x))
 
 
-def _statistics(steps: Any, weights: Any) -> Any:
-    """Pool (batch, time, width) to its weighted means and deviations, (batch, 2 * width)."""
-    from keras import layers, ops
+def _statistics(steps: Any, weights: Any) -> list[Any]:
+    """Pool (batch, time, width) to its weighted means and deviations, (batch, width) each."""
+    from keras import ops
 
     total = ops.sum(weights, axis=1) + 1e-3
     mean = ops.sum(steps * weights, axis=1) / total
     variance = ops.sum(ops.square(steps - mean[:, None]) * weights, axis=1) / total
-    return layers.Concatenate()([mean, ops.sqrt(variance + 1e-3)])
+    return [mean, ops.sqrt(variance + 1e-3)]
 
 
 def _attend_to_voice(x: Any, voiced: Any) -> Any:
