@@ -253,6 +253,8 @@ class SpeechConfig:
         Quieter stretches are raised towards this level, by at most so much, for the detector only.
     hear_twice_s : float
         Recordings shorter than this are judged on a second hearing, seconds.
+    second_speed : float
+        How fast a recording without a voice is heard again.
     voice_probability, pause_probability : float
         A frame over the first is speech, under the second a pause.
     min_speech_s : float
@@ -273,6 +275,7 @@ class SpeechConfig:
     target_dbfs: float = -20.0
     max_gain_db: float = 50.0
     hear_twice_s: float = 1.0
+    second_speed: float = 0.65
     voice_probability: float = 0.5
     pause_probability: float = 0.15
     min_speech_s: float = 0.2

@@ -19,6 +19,9 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 EXAMPLE = ROOT / ".env.example"
 WEIGHTS_LICENCE = (ROOT / "LICENSE-WEIGHTS.md").read_text()
 
+IN_README = ("encoder-cnn-gru", "cnn-gru", "encoder-cnn-gru-open")
+"""Models whose accuracy the README gives; that of all is generated into ``docs/models.md``."""
+
 
 def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
@@ -33,7 +36,7 @@ def accuracy_row(model: str, corpus: str, metrics: Mapping) -> str:
     cells = [
         f"`{model}`",
         ml.CORPORA[corpus].title,
-        str(len(ml.CORPORA[corpus].labels)),
+        str(len(metrics["labels"])),
         *(with_interval(metrics, name) for name in ("wa", "ua")),
         percent(metrics["macro_f1"]),
         *(str(metrics[name]) for name in ("clips", "speakers")),
@@ -73,8 +76,12 @@ def test_every_route_is_documented(tmp_path):
 
 
 @pytest.mark.parametrize("name", ml.bundle_names())
-def test_every_model_is_documented_with_its_true_figures(name):
-    assert table_row(f"`{name}`")
+def test_every_model_is_documented(name):
+    assert table_row(f"`{name}`") and f"`{name}`" in (ROOT / "docs" / "models.md").read_text()
+
+
+@pytest.mark.parametrize("name", IN_README)
+def test_models_of_our_own_are_documented_with_their_true_figures(name):
     card = ml.read_bundle(name).card
     assert card["metrics"]
     for corpus, metrics in card["metrics"].items():
@@ -85,7 +92,7 @@ def test_every_model_is_documented_with_its_true_figures(name):
 def test_there_is_a_model_and_no_figure_of_another():
     assert ml.DEFAULT_MODEL in ml.bundle_names()
     rows = re.findall(r"^\| `([\w-]+)` \| [\w-]+ \| \d \| [\d.]+ %", README, re.MULTILINE)
-    assert set(rows) == set(ml.bundle_names())
+    assert set(rows) == set(IN_README)
 
 
 @pytest.mark.parametrize("name", ml.CORPORA)

@@ -115,6 +115,20 @@ def test_the_last_blocks_learn_and_what_is_under_them_stays(model, weights):
     assert not changed & {"conv1", "conv2", "positions"}
 
 
+def test_members_that_hear_statistics_are_added_and_the_others_stay(trained, model):
+    head = model.get_layer("head")
+    fitted = load(trained.path / "checkpoints" / "best.keras", compile=False).get_layer("head")
+    names = [layer.name for layer in head.layers if layer.name.startswith("statistics")]
+    assert names == ["statistics_0", "statistics_1", "statistics_2"]
+    for name in ("standardise", "standardise_encoded", "statistics_0", "course"):
+        pairs = zip(
+            head.get_layer(name).get_weights(), fitted.get_layer(name).get_weights(), strict=True
+        )
+        assert all(np.array_equal(one, other) for one, other in pairs), name
+    first, second = (head.get_layer(name).get_weights()[4] for name in names[1:])
+    assert first.shape == second.shape and not np.allclose(first, second)
+
+
 def test_litert_encodes_what_keras_encodes(trained, model, inputs):
     encoder = model.get_layer("encoder")
     chunks = ChunkEncoder(
