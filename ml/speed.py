@@ -24,8 +24,9 @@ def measure_speed(bundle: Bundle) -> dict[str, str | float]:
     Returns
     -------
     dict
-        ``window_ms``: the median of `ANSWERS` answers of LiteRT, ms of the processor's time, so
-        that other work on the machine does not count; ``processor``: which one.
+        ``window_ms``: the median of `ANSWERS` answers of LiteRT, ms of the processor's time that
+        the calling thread takes, so that other work on the machine does not count, nor numpy's
+        threads that wait for some; ``processor``: which one.
     """
     frames, _hop = window_frames(bundle.features, bundle.windows)
     rate = bundle.features.sample_rate_hz
@@ -37,12 +38,12 @@ def measure_speed(bundle: Bundle) -> dict[str, str | float]:
     scorer = Scorer(bundle)
     times = []
     for _ in range(1 + ANSWERS):
-        start = time.process_time()
+        start = time.thread_time()
         steps = []
         if bundle.encoder:
             steps = [ChunkEncoder(samples, scorer.network.encode, bundle.encoder).window(0)[None]]
         scorer.score(*steps, inputs)
-        times.append(time.process_time() - start)
+        times.append(time.thread_time() - start)
     del times[0]
     return {"window_ms": round(statistics.median(times) * 1e3, 2), "processor": _processor()}
 

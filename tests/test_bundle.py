@@ -72,7 +72,7 @@ def test_litert_gives_what_keras_gives(trainable):
 
 def test_a_bundle_serves_nearly_what_was_trained(bundle):
     """8-bit weights cost up to a few hundredths of a probability, measured on real windows."""
-    allowed = 0.03 if bundle.card.get("quantised") else 1e-4
+    allowed = 0.05 if bundle.card.get("quantised") else 1e-4
     assert bundle.card["litert_difference"] <= allowed
 
 
