@@ -19,7 +19,7 @@ ASKED_FOR = (
 # Loaded by these files alone, and only when training, evaluating or drawing.
 TRAINING_FILES = (
     *("train.py", "fitting.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
-    *("encoder.py", "lossy.py", "rooms.py"),
+    *("encoder.py", "positions.py", "refitting.py", "lossy.py", "rooms.py"),
 )
 
 
