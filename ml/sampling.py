@@ -64,11 +64,11 @@ def clip_windows(
     inputs, chunks, owner = [], [], []
     for index in range(len(cache.clips)) if clips is None else clips:
         features = cache.features(index)
+        spectrogram = heard.spectrogram(index) if heard else None
         for start in window_starts(len(features.rms), frames, hop):
             inputs.append(model_input(features, start, frames, cache.config))
             owner.append(index)
-            if heard:
-                spectrogram = heard.spectrogram(index)
+            if heard and spectrogram is not None:
                 first = _first_frame(start * cache.config.hop_s, heard.config)
                 own = spectrogram[first : first + heard.config.chunk_frames]
                 chunks.append(hear(own, spectrogram, heard.config.chunk_steps, heard.config))

@@ -50,14 +50,31 @@ def voice_probabilities(
     heard = np.count_nonzero(found >= config.voice_probability) * config.frame_length
     if heard >= config.min_speech_s * SAMPLE_RATE_HZ or not len(samples):
         return found
-    slower = soxr.resample(samples, config.second_speed, 1.0).astype(np.float32)
-    again = _hear(slower, config, progress)
-    places = (np.arange(len(found)) / config.second_speed).astype(int)
-    return np.maximum(found, again[np.minimum(places, len(again) - 1)])
+    return _hear_slower(samples, found, config, progress)
+
+
+def _hear_slower(
+    samples: np.ndarray,
+    found: np.ndarray,
+    config: SpeechConfig,
+    progress: Callable[[float], None] | None,
+) -> np.ndarray:
+    """Judge a recording again, slowed down stretch by stretch; the likelier of both counts."""
+    count = _block_frames(config)
+    likelier = []
+    for first in range(0, len(found), count):
+        block = samples[first * config.frame_length : (first + count) * config.frame_length]
+        again = _hear(soxr.resample(block, config.second_speed, 1.0).astype(np.float32), config)
+        part = found[first : first + count]
+        places = (np.arange(len(part)) / config.second_speed).astype(int)
+        likelier.append(np.maximum(part, again[np.minimum(places, len(again) - 1)]))
+        if progress:
+            progress(1.0)
+    return np.concatenate(likelier)
 
 
 def _hear(
-    samples: np.ndarray, config: SpeechConfig, progress: Callable[[float], None] | None
+    samples: np.ndarray, config: SpeechConfig, progress: Callable[[float], None] | None = None
 ) -> np.ndarray:
     detector = _detector()
     detector.reset()
@@ -79,7 +96,7 @@ def _judge(detector: SileroVAD, frames: np.ndarray) -> np.ndarray:
 def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.ndarray]:
     """Yield arrays of shape (frames, frame_length), raised to the level that the detector likes."""
     length = config.frame_length
-    step = max(1, round(config.block_s * SAMPLE_RATE_HZ / length)) * length
+    step = _block_frames(config) * length
     for start in range(0, len(samples), step):
         block = samples[start : start + step]
         frames = np.pad(block, (0, -len(block) % length)).reshape(-1, length)
@@ -87,6 +104,10 @@ def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.n
         gain_db = config.target_dbfs - 20 * np.log10(max(level, 1e-6))
         gain = 10 ** (np.clip(gain_db, 0, config.max_gain_db) / 20)
         yield np.clip(frames * np.float32(gain), -1, 1)
+
+
+def _block_frames(config: SpeechConfig) -> int:
+    return max(1, round(config.block_s * SAMPLE_RATE_HZ / config.frame_length))
 
 
 def _detector() -> SileroVAD:

@@ -28,3 +28,10 @@ def test_a_screaming_voice_is_found_by_hearing_it_slower():
     assert len(found) == -(-len(squeal) // SpeechConfig().frame_length)
     heard_s = np.count_nonzero(found >= SpeechConfig().voice_probability) * 0.032
     assert heard_s > 0.5 * len(squeal) / 16_000
+
+
+def test_a_long_recording_without_a_voice_is_heard_in_stretches_and_progress_never_goes_back():
+    config, shares = replace(SpeechConfig(), block_s=1.0), []
+    found = voice_probabilities(np.zeros(50_000, np.float32), config, shares.append)
+    assert len(found) == 98 and not np.any(found >= config.voice_probability)
+    assert shares == sorted(shares) and shares[-1] == 1.0 and len(shares) > 4
