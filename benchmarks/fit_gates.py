@@ -1,8 +1,8 @@
 """Fits what tells a voice from music and noise, and how far it stands over the noise.
 
 ``python benchmarks/fit_gates.py --sounds DIR --corpus cremad=DIR ... [--cache DIR]`` writes
-``ml/judge.json``. Speech comes from training speakers only: clean, quieted, cut to 0.7 s, through a
-telephone's band, and mixed with noise and babble at known ratios. Sounds come from
+``ml/judge.json``. Speech comes from training speakers only: clean, in a room, quieted, cut to 0.7 s,
+through a telephone's band, and mixed with noise and babble at known ratios. Sounds come from
 ``benchmarks/sounds.py``; half of them (by instrument, genre or file) is held out. The table that
 it prints is of validation speakers and held-out sounds.
 """
@@ -15,27 +15,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import joblib
 import numpy as np
 import soundfile
 import soxr
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from ml import quality, speech
-from ml.audio import windows
+from ml.audio import Waveform, windows
 from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
 from ml.corpora import Clip, read_clips
 from ml.cues import CUES, measure_cues
 from ml.dataset import split_by_speaker
 from ml.judge import MODEL, rate, terms
 from ml.nonspeech import BABBLE, CLEAN, NOISES, VARIANTS, mix
+from ml.rooms import N_ROOMS, reverberate, training_room
 
 CONFIG = SpeechConfig()
+ROOM = "room"
 TRUST_DB = (12.0, 35.0)
 """What the level ratio of a clean clip says of its own noise is believed within these bounds."""
 
 
 LEAST_DB = 3.0
-SPEECH_WEIGHT, PASSING_WEIGHT = 1.0, 6.0
+SPEECH_WEIGHT, PASSING_WEIGHT = 1.0, 20.0
 VOICE_C, RATIO_ALPHA = 0.1, 10.0
 
 
@@ -76,22 +79,32 @@ def own_snr_db(samples: np.ndarray) -> float:
 
 
 def of_clip(clip: Clip, held_out: bool, babble: list[np.ndarray]) -> Iterator[Example]:
-    """Yield the clip as it is, one variant, and two mixtures."""
+    """Yield the clip as it is, in a room, one variant, and two mixtures."""
     rng = np.random.default_rng(zlib.crc32(clip.path.stem.encode()))
     samples = read(clip.path)
     own = own_snr_db(samples)
     variant = str(rng.choice(list(VARIANTS)))
-    versions = [(CLEAN, samples, own), (variant, VARIANTS[variant](samples, rng), own)]
-    for _ in range(2):
+    versions = [
+        (CLEAN, samples, own),
+        (ROOM, in_room(samples, rng), own),
+        (variant, VARIANTS[variant](samples, rng), own),
+    ]
+    for voice in (samples, in_room(samples, rng) if rng.random() < 0.5 else samples):
         noise = str(rng.choice([BABBLE, *NOISES]))
         snr_db = float(rng.uniform(-8, 18))
-        padded = np.pad(samples, round(rng.choice([0, 0, 0.5, 1]) * SAMPLE_RATE_HZ))
-        mixed = mix(padded, noise, snr_db, rng, babble, reference=samples)
+        padded = np.pad(voice, round(rng.choice([0, 0, 0.5, 1]) * SAMPLE_RATE_HZ))
+        mixed = mix(padded, noise, snr_db, rng, babble, reference=voice)
         total = -10 * np.log10(10 ** (-snr_db / 10) + 10 ** (-own / 10))
         versions.append((noise, mixed, total))
     for kind, version, snr_db in versions:
         for passes, cues in described(version):
             yield Example(f"speech/{kind}", str(clip.path), held_out, passes, cues, snr_db)
+
+
+def in_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Let it sound in one of the rooms of augmentation, which are not those of the evaluation."""
+    room = training_room(int(rng.integers(N_ROOMS)))
+    return reverberate(Waveform(samples, SAMPLE_RATE_HZ), room).samples
 
 
 def is_held_out(path: Path) -> bool:
@@ -114,16 +127,18 @@ def gather(args: argparse.Namespace) -> list[Example]:
     work: list[tuple[Clip, bool] | Path] = [*clips, *sorted(args.sounds.glob("*/*.wav"))]
     parts = np.array_split(rng.permutation(len(work)), max(1, len(work) // 50))
     args.cache.mkdir(parents=True, exist_ok=True)
-    examples: list[Example] = []
-    for number, part in enumerate(parts):
-        path = args.cache / f"{number:03d}.npz"
-        if not path.exists():
-            items = (work[index] for index in part)
-            found = (of_sound(i) if isinstance(i, Path) else of_clip(*i, voices) for i in items)
-            save(path, [example for some in found for example in some])
-            print(f"measured {number + 1} of {len(parts)} parts", file=sys.stderr, flush=True)
-        examples += load(path)
-    return examples
+    paths = [args.cache / f"{number:03d}.npz" for number in range(len(parts))]
+    joblib.Parallel(n_jobs=-1, verbose=5)(
+        joblib.delayed(measure)(path, [work[index] for index in part], voices)
+        for path, part in zip(paths, parts, strict=True)
+        if not path.exists()
+    )
+    return [example for path in paths for example in load(path)]
+
+
+def measure(path: Path, items: list[tuple[Clip, bool] | Path], voices: list[np.ndarray]) -> None:
+    found = (of_sound(i) if isinstance(i, Path) else of_clip(*i, voices) for i in items)
+    save(path, [example for some in found for example in some])
 
 
 def pick(args: argparse.Namespace, rng: np.random.Generator) -> Iterator[tuple[Clip, bool]]:
@@ -206,7 +221,7 @@ def main() -> int:
     parser.add_argument("--sounds", type=Path, required=True, metavar="DIR")
     parser.add_argument("--corpus", action="append", required=True, type=named, metavar="NAME=DIR")
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--clips", type=int, default=800, metavar="N", help="(%(default)s)")
+    parser.add_argument("--clips", type=int, default=1200, metavar="N", help="(%(default)s)")
     args = parser.parse_args()
     examples = gather(args)
     MODEL.write_text(json.dumps(fit([e for e in examples if not e.held_out]), indent=1) + "\n")
