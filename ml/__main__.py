@@ -335,8 +335,8 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
         parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
     if args.write and args.speakers != "test":
         parser.error("--write keeps results of test speakers only")
-    if args.clips and not args.sounds and (args.write or not args.robustness):
-        parser.error("--clips is for --robustness, and --write keeps results of all clips only")
+    if args.clips and not (args.sounds or args.robustness):
+        parser.error("--clips is for --robustness and --sounds; others measure all clips")
     from ml import evaluate
 
     bundle = _bundle(args.model)
@@ -363,7 +363,11 @@ def _run_robustness(bundle: Bundle, clips: Sequence[Clip], args: argparse.Namesp
     results = robustness.measure_robustness(bundle, drawn, report=_report)
     robustness.write_robustness(results, args.output)
     if args.write:
-        update_card(bundle, robustness=robustness.as_shares(results))
+        update_card(
+            bundle,
+            robustness=robustness.as_shares(results),
+            robustness_clips=robustness.clips_of(results),
+        )
     print(robustness.robustness_table(results), end="")
     return 0
 

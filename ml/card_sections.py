@@ -241,9 +241,12 @@ def _robustness(card: Card) -> Lines:
         [condition_title(condition), *(maybe_percent(row.get(name)) for name in names)]
         for condition, row in found.items()
     ]
+    counts = card.get("robustness_clips", {})
+    clips = ", ".join(f"{number} of {corpus_title(name)}" for name, number in counts.items())
     return [
-        "The same clips of test speakers, sent through real encoders, rooms and noise. The shares "
-        f"are WA. {worst_condition(card)}",
+        f"The same clips of test speakers{f' ({clips})' if clips else ''}, spread over emotions "
+        "and speakers, sent through real encoders, rooms and noise. The shares are WA. "
+        f"{worst_condition(card)}",
         "",
         *table(("condition", *map(corpus_title, names)), rows),
     ]

@@ -174,6 +174,11 @@ def as_shares(results: Results) -> dict[str, dict[str, float]]:
     }
 
 
+def clips_of(results: Results) -> dict[str, int]:
+    """Return how many clips of each corpus were heard under every condition."""
+    return {name: measures["clips"] for name, measures in results[CLEAN].items()}
+
+
 def robustness_table(results: Results) -> str:
     """Lay the measures out in Markdown: WA, its loss in points, and what was not scored."""
     corpora = list(results[CLEAN])
@@ -185,9 +190,7 @@ def robustness_table(results: Results) -> str:
     for condition, row in results.items():
         cells = [_cells(row[name]) for name in corpora]
         lines.append(f"| {CONDITIONS[condition].title} | {' | '.join(cells)} |")
-    counts = ", ".join(
-        f"{results[CLEAN][name]['clips']} of {CORPORA[name].title}" for name in corpora
-    )
+    counts = ", ".join(f"{n} of {CORPORA[name].title}" for name, n in clips_of(results).items())
     lines += ["", f"Clips: {counts}. {_worst_sentence(results)}", ""]
     return "\n".join(lines)
 

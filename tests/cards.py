@@ -46,6 +46,7 @@ def full_card() -> dict:
         "risk_coverage": {"cremad": held_back(0.83, 0.76)},
         "calibration": {"temperature": 1.25, "threshold": 0.45},
         "speed": {"window_ms": 7.4, "processor": "A processor"},
+        "robustness_clips": {"cremad": 150},
         "robustness": {
             "clean": {"cremad": 0.64},
             "mp3-32": {"cremad": 0.63},

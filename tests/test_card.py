@@ -34,6 +34,7 @@ FULL = {
     },
     "overall": {"ece": 0.0249, "ece_by_chance": 0.019, "clips": 2390},
     "calibrated_on": {"validation": ["cremad"], "left_out": ["ravdess"]},
+    "robustness_clips": {"cremad": 976},
     "robustness": {
         "clean": {"cremad": 0.731},
         "mp3": {"cremad": 0.72},
@@ -182,6 +183,7 @@ def test_other_models_are_told_by_what_sets_them_apart():
 def test_the_worst_condition_is_named():
     text = section(model_card([bundle(**FULL)]), "Through codecs, rooms and noise")
     assert "CREMA-D, 12.0 points under the clean clips" in text
+    assert "test speakers (976 of CREMA-D), spread" in text
 
 
 def test_the_table_has_a_row_for_each_model_and_corpus():

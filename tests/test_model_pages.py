@@ -107,6 +107,7 @@ def test_the_parts_say_what_was_measured():
     assert "noise under 10 dB aside, is Pink noise, 10 dB SNR on CREMA-D: 9 points fewer" in said(
         parts["robustness"]
     )
+    assert "unheard speakers (150 of CREMA-D), sent" in said(parts["robustness"])
     assert parts["robustness"].tables[0].rows[1][0] == "MP3, 32 kbit/s"
     gap = "CREMA-D, by sex: female 9 points over male (95 % interval \N{MINUS SIGN}2 to 20; that"
     assert gap in said(parts["groups"])

@@ -138,12 +138,14 @@ def test_the_command_leaves_the_table_and_keeps_the_shares(corpus, tmp_path, cap
     printed = capsys.readouterr().out
     results = json.loads((output / "robustness.json").read_text())
     assert printed == (output / "robustness.md").read_text() == robustness_table(results)
-    assert read_bundle(bundle).card["robustness"] == as_shares(results)
+    card = read_bundle(bundle).card
+    assert card["robustness"] == as_shares(results)
+    assert card["robustness_clips"] == {"cremad": 12}
     assert list(results) == list(CONDITIONS)
 
 
-@pytest.mark.parametrize("wrong", [["--clips", "3"], ["--robustness", "--write", "--clips", "3"]])
-def test_a_part_of_the_clips_is_never_kept_as_the_result(wrong, tmp_path, capsys):
+def test_accuracy_is_always_that_of_all_clips(tmp_path, capsys):
+    arguments = ["evaluate", "--corpus", f"cremad={tmp_path}", "--output", str(tmp_path)]
     with pytest.raises(SystemExit) as end:
-        main(["evaluate", "--corpus", f"cremad={tmp_path}", "--output", str(tmp_path), *wrong])
+        main([*arguments, "--clips", "3"])
     assert end.value.code == 2 and "--clips" in capsys.readouterr().err

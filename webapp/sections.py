@@ -258,9 +258,12 @@ def _robustness(card: Mapping) -> Section | None:
         (condition_title(condition), *(_share(row.get(name)) for name in names))
         for condition, row in found.items()
     ]
+    counts = card.get("robustness_clips", {})
+    parts = [f"{number} of {corpus_title(name)}" for name, number in counts.items()]
+    clips = f" ({words.listed(parts)})" if parts else ""
     text = (
-        "The same clips of unheard speakers, sent through real encoders, rooms and noise; in each "
-        "row stands the share still named right (WA)."
+        f"The same clips of unheard speakers{clips}, sent through real "
+        "encoders, rooms and noise; in each row stands the share still named right (WA)."
     )
     heads = ("Condition", *map(corpus_title, names))
     table = Table("Named right", heads, rows)
