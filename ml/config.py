@@ -139,7 +139,7 @@ class TrainConfig:
     warmup_epochs: int = option(2, "in which the learning rate rises")
     weight_decay: float = option(2e-2, "of AdamW")
     ema_momentum: float = option(
-        0.998, "of the running average of the weights, which is what is evaluated and kept"
+        0.998, "of the running average of the weights, which is what is evaluated and kept; 0: none"
     )
     variants: int = option(5, "augmented versions made of every clip, beside the clean one")
     clean_share: float = option(0.3, "share of draws that take the clean version")
@@ -172,6 +172,13 @@ class TrainConfig:
         0, "members that then learn from statistics of whole windows, the encoder as it is"
     )
     refit_epochs: int = option(20, "in which each of them does")
+    refit_hearings: int = option(
+        3, "how often each clip is pooled for them: first as it is, then drawn by chance", least=2
+    )
+    refit_batch_size: int = option(128, "clips in a step of theirs", least=1)
+    refit_clean_share: float = option(0.5, "share of their draws that take the clip as it is")
+    refit_mixup_alpha: float = option(0.3, "of mixup among them")
+    intensity_weight: float = option(0.3, "of the intensity's part of the loss, where it is scored")
     time_masks: int = option(2, "stretches silenced (SpecAugment, Park et al. 2019)")
     time_mask_frames: int = option(24, "their greatest length")
     step_mask_steps: int = option(8, "the same for what a pretrained encoder hears, in its steps")

@@ -30,7 +30,6 @@ _ADAPTING_CLIPS = 1500
 _SETTLING_BATCHES = 20
 _MOSTLY = 0.75
 """Steps with a larger loud share tell mean and deviation of what the encoder says of a voice."""
-_INTENSITY_WEIGHT = 0.3
 
 
 def fit(
@@ -162,7 +161,7 @@ def prepare(
         model = join(encoder, model)
     model.compile(
         optimizer(config, sampler.batches),
-        MaskedLoss(len(architecture.labels), architecture.members),
+        MaskedLoss(len(architecture.labels), architecture.members, config.intensity_weight),
     )
     return model
 
@@ -182,7 +181,7 @@ def optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
             schedule,
             weight_decay=config.weight_decay,
             clipnorm=1.0,
-            use_ema=True,
+            use_ema=config.ema_momentum > 0,
             ema_momentum=config.ema_momentum,
             ema_overwrite_frequency=None,
         )
@@ -204,9 +203,12 @@ class MaskedLoss(keras.losses.Loss):
     labels is added.
     """
 
-    def __init__(self, n_labels: int, members: int = 1, **others: Any) -> None:
+    def __init__(
+        self, n_labels: int, members: int = 1, intensity_weight: float = 0.3, **others: Any
+    ) -> None:
         super().__init__(**others)
         self.n_labels, self.members = n_labels, members
+        self.intensity_weight = intensity_weight
 
     def call(self, targets: Any, outputs: Any) -> Any:
         """Return the loss of each row, the mean of the members'."""
@@ -219,7 +221,8 @@ class MaskedLoss(keras.losses.Loss):
         masked = ops.where(own >= 0, logits, -1e9)
         loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
         if n_outputs > n_labels:
-            loss = loss + _INTENSITY_WEIGHT * _intensity_loss(targets[:, n_labels], outputs[:, -1])
+            strength = _intensity_loss(targets[:, n_labels], outputs[:, -1])
+            loss = loss + self.intensity_weight * strength
         taught = targets[:, n_outputs:]
         if taught.shape[-1]:
             loss = loss - ops.sum(taught * ops.log_softmax(logits), axis=-1)
@@ -227,7 +230,11 @@ class MaskedLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes it again."""
-        return super().get_config() | {"n_labels": self.n_labels, "members": self.members}
+        return super().get_config() | {
+            "n_labels": self.n_labels,
+            "members": self.members,
+            "intensity_weight": self.intensity_weight,
+        }
 
 
 def join_members(model: keras.Model, architecture: Architecture) -> keras.Model:

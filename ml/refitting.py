@@ -19,12 +19,6 @@ from ml.sampling import Sampler
 
 Report = Callable[[str], None]
 
-_HEARINGS = 3
-"""How often each clip is pooled: first as it is, then in versions drawn by chance."""
-_BATCH = 128
-_MIXUP_ALPHA = 0.3
-_CLEAN_SHARE = 0.5
-
 
 def refit(
     architecture: Architecture,
@@ -51,12 +45,13 @@ def refit(
     pooled = _pool(trained, sampler)
     recipe = replace(
         config,
-        batch_size=min(_BATCH, len(sampler.cache.clips)),
+        batch_size=min(config.refit_batch_size, len(sampler.cache.clips)),
         epochs=config.refit_epochs,
         warmup_epochs=0,
         encoder_rate=0.0,
-        mixup_alpha=_MIXUP_ALPHA,
-        clean_share=_CLEAN_SHARE,
+        mixup_alpha=config.refit_mixup_alpha,
+        clean_share=config.refit_clean_share,
+        ema_momentum=0.0,
     )
     for number in range(1, 1 + config.refits):
         member = longer.get_layer(f"statistics_{number}")
@@ -67,21 +62,20 @@ def refit(
 
 
 def _pool(trained: keras.Model, sampler: Sampler) -> np.ndarray:
-    """Pool a window of each clip `_HEARINGS` times, shape (hearings, clips, width), float16."""
+    """Pool a window of each clip some times, shape (hearings, clips, width), float16."""
     encoder, head = trained.get_layer("encoder"), trained.get_layer("head")
     layer = keras.Model(head.inputs[0], head.get_layer("pooled").output)
     size = sampler.config.batch_size
     hearings = []
-    changed = replace(
-        sampler.config, crop_s=3.0, clean_share=0.0, time_masks=0, mel_masks=0, mixup_alpha=0.0
-    )
+    changed = replace(sampler.config, crop_s=sampler.window.window_s, clean_share=0.0, time_masks=0)
     plain = replace(changed, clean_share=1.0, noise=0.0, colouring=0.0, narrowing=0.0)
-    for number in range(_HEARINGS):
+    for number in range(sampler.config.refit_hearings):
         whole = replace(sampler, config=changed if number else plain)
         rows = []
         for first in range(0, len(sampler.cache.clips), size):
             clips = np.arange(first, min(first + size, len(sampler.cache.clips)))
-            (spectrograms, loud, _features), _targets = whole.batch(number, first, clips)
+            rng = np.random.default_rng([sampler.config.seed, number, first])
+            spectrograms, loud = whole.heard_windows(clips, rng)
             encoded = np.asarray(encoder.predict_on_batch(spectrograms))
             found = layer.predict_on_batch(np.concatenate([encoded, loud], axis=2))
             rows.append(np.asarray(found, np.float16))
@@ -93,7 +87,9 @@ def _train(member: keras.Model, pooled: np.ndarray, sampler: Sampler, n_labels: 
     """Train one member; return the mean loss of its last epoch."""
     config = sampler.config
     keras.utils.set_random_seed(config.seed)
-    member.compile(optimizer(config, sampler.batches), MaskedLoss(n_labels))
+    member.compile(
+        optimizer(config, sampler.batches), MaskedLoss(n_labels, 1, config.intensity_weight)
+    )
     losses = [0.0]
     for epoch in range(config.epochs):
         losses = []

@@ -151,6 +151,22 @@ class Sampler:
         inputs, targets = self.mixed(inputs, self.targets(clips), rng)
         return (inputs if self.heard else inputs[0]), targets
 
+    def heard_windows(
+        self, clips: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw what a network with an encoder hears of some clips; return it and which is loud.
+
+        Raises
+        ------
+        ValueError
+            If the sampler has no spectrograms.
+        """
+        if self.heard is None:
+            raise ValueError("the sampler was given no spectrograms")
+        found = [self._hear(self.heard, clip, self._variant(rng), rng)[1:] for clip in clips]
+        spectrograms, loud = zip(*found, strict=True)
+        return np.stack(spectrograms), np.stack(loud)
+
     def mixed(
         self, inputs: list[np.ndarray], targets: np.ndarray, rng: np.random.Generator
     ) -> tuple[list[np.ndarray], np.ndarray]:
