@@ -129,7 +129,7 @@ MODELS = {
             "CNN and GRU on all features",
             "Convolutions over log-Mel, MFCC, ZCR and RMS, a GRU over time, attention pooling.",
             cnn_gru.build,
-            train=TrainConfig(epochs=24, ema_momentum=0.995),
+            train=TrainConfig(epochs=40, distill_weight=0.7),
             quantise=False,
         ),
         Architecture(
