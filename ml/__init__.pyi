@@ -28,7 +28,8 @@ from .errors import (
     UnreadableFileError,
     UnsupportedFormatError,
 )
-from .features import Features, extract
+from .explain import Explanation, explain_window, only_parts
+from .features import Features, extract, mel_places
 from .formats import FORMATS, to_dict
 from .labels import LABEL_SETS, LABELS, parse_labels
 from .predict import Recognizer, load, recognize
@@ -56,6 +57,7 @@ __all__ = [
     "EmptyFileError",
     "EmptySideError",
     "EncoderWeightsError",
+    "Explanation",
     "FeatureConfig",
     "Features",
     "ModelError",
@@ -81,8 +83,11 @@ __all__ = [
     "WindowConfig",
     "bundle_names",
     "decode",
+    "explain_window",
     "extract",
     "load",
+    "mel_places",
+    "only_parts",
     "parse_labels",
     "read_bundle",
     "recognize",

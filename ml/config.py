@@ -294,3 +294,43 @@ class SpeechConfig:
     little_speech_s: float = 1.0
     little_speech_ratio: float = 0.2
     clipped_share: float = 0.001
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """How a sound is divided to find what carried an answer, and when the finding holds.
+
+    Attributes
+    ----------
+    frame_length, hop_length : int
+        Short-time spectrum in which parts are hushed, samples.
+    stretch_s : float
+        Length of a part, about.
+    bands : int
+        Parts above each other, of the same width on the Mel scale.
+    fmin_hz, fmax_hz : float
+        What they cover.
+    heard_db : float
+        Parts that lie further under the loudest are not asked about.
+    chosen_share : float
+        Share of the others that is shown as what mattered.
+    draws : int
+        How many sets of parts are drawn by chance to compare with.
+    least_drop : float
+        What the chosen parts must take from the probability, and
+    beaten_share, least_ratio : float
+        from how many of the draws they must take more, and how many times their mean.
+    """
+
+    frame_length: int = 512
+    hop_length: int = 128
+    stretch_s: float = 0.25
+    bands: int = 6
+    fmin_hz: float = 60.0
+    fmax_hz: float = 5500.0
+    heard_db: float = 40.0
+    chosen_share: float = 0.15
+    draws: int = 20
+    least_drop: float = 0.05
+    beaten_share: float = 0.95
+    least_ratio: float = 1.5

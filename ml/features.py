@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -89,6 +90,14 @@ def extract_samples(samples: np.ndarray, config: FeatureConfig) -> Features:
         zcr=crossings[0].astype(np.float32),
         rms=librosa.feature.rms(y=samples, frame_length=length, hop_length=hop)[0],
     )
+
+
+def mel_places(frequencies_hz: Sequence[float], config: FeatureConfig) -> np.ndarray:
+    """Say where frequencies lie among the Mel bands: 0 at the lowest's edge, 1 at the highest's."""
+    import librosa
+
+    low, high = librosa.hz_to_mel([config.fmin_hz, config.fmax_hz])
+    return (librosa.hz_to_mel(np.asarray(frequencies_hz, float)) - low) / (high - low)
 
 
 def window_frames(features: FeatureConfig, window: WindowConfig) -> tuple[int, int]:

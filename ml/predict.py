@@ -91,6 +91,22 @@ class Recognizer:
         report(1.0)
         return self._conclude(evidence, reason, scores, strengths)
 
+    def score(self, samples: np.ndarray) -> dict[str, float]:
+        """Score one window, whatever is in it: no gate is asked.
+
+        Parameters
+        ----------
+        samples : numpy.ndarray, shape (n,), float32
+            At most as long as the model's windows, mono, at its sample rate.
+
+        Returns
+        -------
+        dict of str to float
+            Calibrated probability of each of the model's labels.
+        """
+        found = self._scored(samples, [(0, len(samples))], self._encoder(samples))
+        return dict(zip(self.bundle.labels, map(float, found.probabilities[0]), strict=True))
+
     def _listen(self, waveform: Waveform, progress: Progress) -> Evidence:
         """Find the voice, measure the recording and cut it into windows."""
         rate = self.bundle.features.sample_rate_hz
@@ -123,22 +139,35 @@ class Recognizer:
         self, evidence: Evidence, report: Progress
     ) -> Iterator[tuple[int, dict[str, float], float | None]]:
         """Yield (index, probabilities, intensity) of each window with speech, in batches."""
-        if not hasattr(self._local, "scorer"):
-            self._local.scorer = Scorer(self.bundle)
-        scorer, samples = self._local.scorer, evidence.waveform.samples
-        config = self.bundle.encoder
-        encoder = ChunkEncoder(samples, scorer.network.encode, config) if config else None
+        samples = evidence.waveform.samples
+        encoder = self._encoder(samples)
         for first in range(0, len(evidence.spans), _BATCH_WINDOWS):
             last = min(first + _BATCH_WINDOWS, len(evidence.spans))
             chosen = [index for index in range(first, last) if evidence.speaks[index]]
             if chosen:
                 spans = [evidence.spans[index] for index in chosen]
-                inputs = [self._inputs(samples, spans)]
-                if encoder:
-                    inputs.insert(0, np.stack([encoder.window(start) for start, _end in spans]))
-                yield from self._named(chosen, scorer.score(*inputs))
+                yield from self._named(chosen, self._scored(samples, spans, encoder))
             done = last / len(evidence.spans)
             report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * done)
+
+    def _scored(
+        self, samples: np.ndarray, spans: list[tuple[int, int]], encoder: ChunkEncoder | None
+    ) -> Scores:
+        inputs = [self._inputs(samples, spans)]
+        if encoder:
+            inputs.insert(0, np.stack([encoder.window(start) for start, _end in spans]))
+        return self._scorer.score(*inputs)
+
+    @property
+    def _scorer(self) -> Scorer:
+        """The network of this thread."""
+        if not hasattr(self._local, "scorer"):
+            self._local.scorer = Scorer(self.bundle)
+        return self._local.scorer
+
+    def _encoder(self, samples: np.ndarray) -> ChunkEncoder | None:
+        config = self.bundle.encoder
+        return ChunkEncoder(samples, self._scorer.network.encode, config) if config else None
 
     def _named(
         self, indices: list[int], scores: Scores

@@ -23,6 +23,8 @@ SECURITY_HEADERS = {
             "default-src 'self'",
             "img-src 'self' data:",
             "media-src 'self' blob: data:",
+            # What a page holds itself: a clip that was not kept, to be sent again.
+            "connect-src 'self' blob: data:",
             "object-src 'none'",
             "base-uri 'none'",
             "form-action 'self'",

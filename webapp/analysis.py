@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import ml
+from webapp.closer import Closer, look_closer
 from webapp.settings import ROOT, Settings
 from webapp.storage import AUDIO, RECORD, UPLOAD, AnalysisNotFoundError, Storage, StorageError
 
@@ -237,6 +238,20 @@ class Analyser:
     ) -> dict[str, Any]:
         """Answer for a recording and keep nothing; gives the JSON object of `ml.to_dict`."""
         return self._predict(data, model, labels, None)[1]
+
+    def look_closer(self, id: str, owner: str, window: int | None = None) -> Closer:
+        """Take a window of a kept recording apart; raises as `get` and `look_closer` do."""
+        prediction = self.get(id, owner).prediction
+        with self._place():
+            waveform = ml.decode(self._storage.read(id, AUDIO), self._limits)
+            recognizer = self._recognizer(prediction["model"]["name"])
+            return look_closer(recognizer, waveform, prediction, window)
+
+    def look_closer_once(self, data: bytes | Path, model: str | None = None) -> Closer:
+        """Analyse a recording, take its clearest window apart, and keep nothing."""
+        waveform, prediction = self._predict(data, model, None, None)
+        with self._place():
+            return look_closer(self._recognizer(model), waveform, prediction)
 
     def _predict(
         self,

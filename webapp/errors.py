@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 import ml
 from webapp.analysis import BusyError, NoFileError
+from webapp.closer import ModelChangedError, NoWindowError
 from webapp.storage import AnalysisNotFoundError, StorageError
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ STATUS: dict[type[ml.SerError], int] = {
     ml.UnknownLabelsError: 400,
     ml.UnknownModelError: 400,
     AnalysisNotFoundError: 404,
+    NoWindowError: 404,
+    ModelChangedError: 409,
     ml.TooLargeError: 413,
     ml.TooLongError: 413,
     ml.UnsupportedFormatError: 415,
@@ -37,6 +40,7 @@ TITLES = {
     400: "That was not understood",
     404: "Not found",
     405: "Not possible here",
+    409: "No longer possible",
     413: "Too much at once",
     415: "Not a recording that can be read",
     422: "The recording cannot be read",

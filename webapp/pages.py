@@ -22,8 +22,17 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import cards, charts, words
-from webapp.analysis import Analyser, Analysis, Sample, owner_of, samples, saved_upload
+from webapp import cards, charts, pictures, words
+from webapp.analysis import (
+    Analyser,
+    Analysis,
+    Sample,
+    display_name,
+    owner_of,
+    samples,
+    saved_upload,
+)
+from webapp.closer import Closer
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import Settings
 
@@ -42,6 +51,7 @@ for _filter in (
     cards.summary,
     words.adjective,
     words.certainty,
+    words.checked,
     words.day,
     words.duration,
     words.face,
@@ -49,6 +59,7 @@ for _filter in (
     words.intensity,
     words.listed,
     words.moment,
+    words.parts_rows,
     words.percent,
     words.quality_rows,
     words.ranking,
@@ -92,6 +103,24 @@ def result(id: str) -> str:
     """Show a kept analysis to the browser that made it."""
     analysis = _analyser().get(id, owner_of(session))
     return _result(analysis, url_for("pages.audio", id=id))
+
+
+@pages.get("/analyses/<id>/explanation")
+def explanation(id: str) -> str:
+    """Show what was heard in a window of a kept analysis, and what decided."""
+    analyser, owner = _analyser(), owner_of(session)
+    analysis = analyser.get(id, owner)
+    closer = analyser.look_closer(id, owner, request.args.get("window", type=int))
+    return _closer(closer, analysis.filename, analysis.sample, id)
+
+
+@pages.post("/analyses/explanation")
+def explanation_once() -> str:
+    """Show the same of a recording that is sent for it; nothing is kept."""
+    upload = request.files.get("file")
+    with saved_upload(upload) as path:
+        closer = _analyser().look_closer_once(path, request.form.get("model") or None)
+    return _closer(closer, display_name(upload.filename or "") if upload else "", None, None)
 
 
 @pages.get("/analyses/<id>/audio")
@@ -215,6 +244,19 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         scale=charts.scale,
         timeline=charts.timeline,
         track_record=words.track_record(bundle.card) if bundle and same else "",
+    )
+
+
+def _closer(closer: Closer, filename: str, sample: str | None, id: str | None) -> str:
+    return render_template(
+        "explanation.html",
+        closer=closer,
+        filename=filename,
+        sample=_sample(sample) if sample else None,
+        id=id,
+        pictures=pictures,
+        sound=_inline(closer.wav),
+        parts_sound=_inline(closer.parts_wav),
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from ml import Explanation
+
 ADJECTIVES = {"disgust": "disgusted"}
 """Labels that are no adjective: a voice sounds disgusted, not disgust."""
 
@@ -125,6 +127,54 @@ def intensity(prediction: Mapping) -> str:
     if value is None or prediction["outcome"] != "emotion":
         return ""
     return _step(value, (2 / 3, "strong"), (1 / 3, "moderate")) or "calm"
+
+
+class PartRow(NamedTuple):
+    """One part of a sound that carried an answer: when, how high, and what it was worth."""
+
+    time: str
+    pitch: str
+    worth: str
+
+
+def parts_rows(explanation: Explanation, start_s: float, most: int = 6) -> list[PartRow]:
+    """Describe the parts that carried an answer, the weightiest first.
+
+    Parameters
+    ----------
+    start_s : float
+        Where the window begins in the recording.
+    """
+    rows = []
+    for place, (first_s, last_s, low_hz, high_hz) in zip(
+        explanation.chosen[:most], explanation.boxes(), strict=False
+    ):
+        band, stretch = place
+        worth = 100 * explanation.drops[band][stretch]
+        rows.append(
+            PartRow(
+                f"{start_s + first_s:.2f} to {start_s + last_s:.2f}{NBSP}s",
+                f"{round(low_hz, -1):.0f} to {round(high_hz, -1):.0f}{NBSP}Hz",
+                f"{worth:.0f} points" if worth >= 1 else "under 1 point",
+            )
+        )
+    return rows
+
+
+def checked(explanation: Explanation) -> str:
+    """Say whether an explanation holds, with the figures of its check."""
+    if not explanation.chosen:
+        return "No part matters by itself: without any one of them the share stays as high."
+    left = percent(max(0.0, explanation.probability - explanation.drop))
+    drawn = sum(explanation.random_drops) / len(explanation.random_drops)
+    by_chance = percent(min(1.0, max(0.0, explanation.probability - drawn)))
+    figures = (
+        f"Without these parts the share falls from {percent(explanation.probability)} to {left}; "
+        f"without as many parts drawn by chance, to {by_chance} on average."
+    )
+    if explanation.reliable:
+        return f"Checked on this clip. {figures}"
+    return f"Not reliable for this clip: take the marks as a guess at most. {figures}"
 
 
 def face(prediction: Mapping) -> str:

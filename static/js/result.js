@@ -3,6 +3,7 @@
 export function setUpResult(root) {
   const player = root.querySelector("[data-player]");
   const chart = root.querySelector(".timeline");
+  if (player) sendAgain(root, player);
   if (!player || !chart) return;
 
   const playhead = chart.querySelector(".playhead");
@@ -22,6 +23,17 @@ export function setUpResult(root) {
     player.currentTime = (duration * (event.clientX - box.left)) / box.width;
     player.play().catch(() => {}); // Pausing at once is no fault.
   });
+}
+
+// What is asked about a clip that was not kept needs the clip again: this page still has it.
+async function sendAgain(root, player) {
+  const parts = root.querySelectorAll("[data-again]");
+  if (!parts.length || !player.src) return;
+  const sound = await (await fetch(player.src)).blob();
+  const files = new DataTransfer();
+  files.items.add(new File([sound], player.getAttribute("aria-label"), { type: sound.type }));
+  for (const field of root.querySelectorAll("[data-again] input[type=file]")) field.files = files.files;
+  for (const part of parts) part.hidden = false;
 }
 
 const result = document.querySelector("[data-result]");
