@@ -22,7 +22,7 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import cards, charts, pictures, words
+from webapp import cards, charts, words
 from webapp.analysis import (
     Analyser,
     Analysis,
@@ -248,6 +248,8 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
 
 
 def _closer(closer: Closer, filename: str, sample: str | None, id: str | None) -> str:
+    from webapp import pictures  # It needs NumPy, which pages before the first analysis do without.
+
     return render_template(
         "explanation.html",
         closer=closer,

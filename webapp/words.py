@@ -1,10 +1,13 @@
 """What pages say about a prediction: pure functions from its JSON object to plain words."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ml import Explanation
+if TYPE_CHECKING:
+    from ml import Explanation
 
 ADJECTIVES = {"disgust": "disgusted"}
 """Labels that are no adjective: a voice sounds disgusted, not disgust."""
