@@ -121,6 +121,13 @@ def calibration_overall(bundle: Bundle, parts: Sequence[Scored]) -> dict[str, An
     """Say how far confidence lies from accuracy over the clips of several corpora together.
 
     One corpus has few clips for ten bins; see ``ece_by_chance``.
+
+    Returns
+    -------
+    dict
+        What `ml.metrics.reliability_measures` says; ``corpora``, ``clips``; ``record``: for each
+        tenth of the confidence, the choice being among all labels as a visitor's is, ``from``,
+        ``to``, ``right`` (share) and ``clips``.
     """
     confidence, right = [], []
     for part in parts:
@@ -130,9 +137,26 @@ def calibration_overall(bundle: Bundle, parts: Sequence[Scored]) -> dict[str, An
         right.append(known.choices == known.truth)
     found = reliability_measures(np.concatenate(confidence), np.concatenate(right))
     return found | {
+        "record": _record(parts),
         "corpora": [part.clips[0].corpus for part in parts],
         "clips": sum(len(part.clips) for part in parts),
     }
+
+
+def _record(parts: Sequence[Scored]) -> list[dict[str, float]]:
+    known = [part.of(part.known) for part in parts]
+    confidence = np.concatenate([part.answer_confidence for part in known])
+    right = np.concatenate([part.answers == part.truth for part in known])
+    tenth = np.minimum((confidence * 10).astype(int), 9)
+    return [
+        {
+            "from": number / 10,
+            "to": (number + 1) / 10,
+            "right": float(right[tenth == number].mean()),
+            "clips": int(np.count_nonzero(tenth == number)),
+        }
+        for number in np.unique(tenth).tolist()
+    ]
 
 
 def measure_corpus(part: Scored, allowed: Sequence[str]) -> dict[str, Any]:

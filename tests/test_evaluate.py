@@ -27,6 +27,9 @@ def test_a_corpus_that_training_had_and_one_that_it_had_not_stand_apart():
     assert set(found["metrics"]) == set(found["risk_coverage"]) == {"cremad"}
     assert set(found["left_out"]) == {"emodb"}
     assert found["overall"]["corpora"] == ["cremad"] and found["overall"]["clips"] == 1
+    (row,) = found["overall"]["record"]
+    assert row["right"] == 1.0 and row["clips"] == 1
+    assert row["from"] <= data.answer_confidence[0] <= row["to"]
     assert found["left_out"]["emodb"]["trained_on"] == ["cremad"]
     assert found["left_out"]["emodb"]["wa"] == 0.0
     assert json.loads(json.dumps(found)) == found

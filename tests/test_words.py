@@ -169,6 +169,25 @@ def test_segments_in_words(given, said):
     assert words.segment_words(given) == said
 
 
+def test_confidence_comes_with_its_record():
+    rows = [
+        {"from": 0.6, "to": 0.7, "right": 0.64, "clips": 210},
+        {"from": 0.7, "to": 0.8, "right": 0.755, "clips": 198},
+        {"from": 0.9, "to": 1.0, "right": 0.97, "clips": 19},
+    ]
+    card = {"overall": {"record": rows}}
+    said = words.record(card, prediction(angry=0.74)).replace(words.NBSP, " ")
+    assert said == (
+        "Of 198 test clips by voices that it had never heard and scored 70 to 80 %, "
+        "76 % were named right."
+    )
+    assert "60 to 70" in words.record(card, prediction(angry=0.6))
+    assert words.record(card, prediction(angry=0.95)) == ""  # Too few.
+    assert words.record(card, prediction(angry=0.85)) == ""
+    assert words.record(card, prediction("uncertain", angry=0.3)) == ""
+    assert words.record({}, prediction(angry=0.74)) == ""
+
+
 def test_track_record_comes_from_the_card_or_not_at_all():
     card = {
         "metrics": {

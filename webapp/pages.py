@@ -243,6 +243,7 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         bundle=bundle,
         scale=charts.scale,
         timeline=charts.timeline,
+        record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
         track_record=words.track_record(bundle.card) if bundle and same else "",
     )
 

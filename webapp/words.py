@@ -284,6 +284,34 @@ def track_record(card: Mapping) -> str:
     )
 
 
+FEWEST_CLIPS = 20
+"""Fewer say too little about how often a share was right."""
+
+
+def record(card: Mapping, prediction: Mapping) -> str:
+    """Say how often answers with a share like this one's were right, on voices never heard.
+
+    Returns
+    -------
+    str
+        Empty where no emotion was named, or too few clips were scored like this one.
+    """
+    sure = prediction["confidence"]
+    rows = card.get("overall", {}).get("record", [])
+    if sure is None:
+        return ""
+    place = next(
+        (row for row in rows if row["from"] <= sure < row["to"] or row["to"] == sure), None
+    )
+    if not place or place["clips"] < FEWEST_CLIPS:
+        return ""
+    return (
+        f"Of {place['clips']} test clips by voices that it had never heard and scored "
+        f"{100 * place['from']:.0f} to {percent(place['to'])}, "
+        f"{percent(place['right'])} were named right."
+    )
+
+
 def number(count: int) -> str:
     """Write a small count as a word."""
     small = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
