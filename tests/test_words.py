@@ -188,6 +188,21 @@ def test_confidence_comes_with_its_record():
     assert words.record({}, prediction(angry=0.74)) == ""
 
 
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        (("angry", "angry", "angry"), "All three models hear the same: angry."),
+        (("angry", "disgust", "angry"), "2 of 3 models hear angry; b hears disgusted."),
+        ((None, "sad", "sad"), "2 of 3 models hear sad; a cannot tell."),
+        (("angry", "sad", None), "No two models agree. a hears angry; b hears sad; c cannot tell."),
+        ((None, None, None), "No model names an emotion."),
+    ],
+)
+def test_agreement_of_models(heard, said):
+    answers = [(name, {"label": label}) for name, label in zip("abc", heard, strict=True)]
+    assert words.agreement(answers) == said
+
+
 def test_track_record_comes_from_the_card_or_not_at_all():
     card = {
         "metrics": {

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import ml
 from webapp.closer import Closer, look_closer
@@ -88,6 +88,14 @@ class Analysis:
     notes: tuple[ml.Notice, ...]
     wav: bytes | None
     expires: datetime | None = None
+
+
+class Answer(NamedTuple):
+    """What one model says of a recording, and how many seconds it took to say so."""
+
+    bundle: ml.Bundle
+    prediction: dict[str, Any]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -252,6 +260,24 @@ class Analyser:
         waveform, prediction = self._predict(data, model, None, None)
         with self._place():
             return look_closer(self._recognizer(model), waveform, prediction)
+
+    def compare(self, id: str, owner: str) -> list[Answer]:
+        """Ask every model about a kept recording; raises as `get` does."""
+        self.get(id, owner)
+        return self.compare_once(self._storage.read(id, AUDIO))
+
+    def compare_once(self, data: bytes | Path) -> list[Answer]:
+        """Ask every model about a recording, the default one first, and keep nothing."""
+        names = sorted(ml.bundle_names(), key=lambda name: name != self.default_model)
+        with self._place():
+            waveform = ml.decode(data, self._limits)
+            return [self._answer(name, waveform) for name in names]
+
+    def _answer(self, name: str, waveform: ml.Waveform) -> Answer:
+        recognizer = self._recognizer(name)
+        start_s = time.perf_counter()
+        prediction = recognizer.recognize(waveform)
+        return Answer(recognizer.bundle, ml.to_dict(prediction), time.perf_counter() - start_s)
 
     def _predict(
         self,

@@ -26,6 +26,7 @@ from webapp import cards, charts, words
 from webapp.analysis import (
     Analyser,
     Analysis,
+    Answer,
     Sample,
     display_name,
     owner_of,
@@ -50,6 +51,7 @@ for _filter in (
     cards.speed,
     cards.summary,
     words.adjective,
+    words.agreement,
     words.certainty,
     words.checked,
     words.day,
@@ -121,6 +123,23 @@ def explanation_once() -> str:
     with saved_upload(upload) as path:
         closer = _analyser().look_closer_once(path, request.form.get("model") or None)
     return _closer(closer, display_name(upload.filename or "") if upload else "", None, None)
+
+
+@pages.get("/analyses/<id>/compare")
+def compare(id: str) -> str:
+    """Show what every model says of a kept analysis's clip."""
+    analyser, owner = _analyser(), owner_of(session)
+    analysis = analyser.get(id, owner)
+    return _compared(analyser.compare(id, owner), analysis.filename, analysis.sample, id)
+
+
+@pages.post("/analyses/compare")
+def compare_once() -> str:
+    """Show the same of a recording that is sent for it; nothing is kept."""
+    upload = request.files.get("file")
+    with saved_upload(upload) as path:
+        answers = _analyser().compare_once(path)
+    return _compared(answers, display_name(upload.filename or "") if upload else "", None, None)
 
 
 @pages.get("/analyses/<id>/audio")
@@ -260,6 +279,18 @@ def _closer(closer: Closer, filename: str, sample: str | None, id: str | None) -
         pictures=pictures,
         sound=_inline(closer.wav),
         parts_sound=_inline(closer.parts_wav),
+    )
+
+
+def _compared(answers: list[Answer], filename: str, sample: str | None, id: str | None) -> str:
+    return render_template(
+        "compare.html",
+        answers=answers,
+        named=[(answer.bundle.name, answer.prediction) for answer in answers],
+        bar=charts.bar,
+        filename=filename,
+        sample=_sample(sample) if sample else None,
+        id=id,
     )
 
 

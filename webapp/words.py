@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -235,6 +235,39 @@ def segment_words(segment: Mapping) -> str:
     if segment["label"]:
         return adjective(segment["label"])
     return {"no_speech": "no voice", "uncertain": "not sure"}.get(segment["outcome"], "no answer")
+
+
+def agreement(answers: Sequence[tuple[str, Mapping]]) -> str:
+    """Say in a sentence or two how far models agree.
+
+    Parameters
+    ----------
+    answers : sequence of (str, mapping)
+        Each model's name and the JSON object of its prediction.
+    """
+    named: dict[str | None, list[str]] = {}
+    for name, prediction in answers:
+        named.setdefault(prediction["label"], []).append(name)
+    silent = named.pop(None, [])
+    if not named:
+        return "No model names an emotion."
+    parts = sorted(named.items(), key=lambda item: -len(item[1]))
+    first, bearers = parts[0]
+    if len(bearers) == len(answers):
+        return f"All {number(len(answers))} models hear the same: {adjective(first or '')}."
+    others = [
+        f"{listed(names)} {_say(names)} {adjective(label or '')}" for label, names in parts[1:]
+    ]
+    if silent:
+        others.append(f"{listed(silent)} cannot tell")
+    told = f"{len(bearers)} of {len(answers)} models hear {adjective(first or '')}"
+    if len(bearers) == 1:
+        told = f"No two models agree. {bearers[0]} hears {adjective(first or '')}"
+    return f"{told}; {'; '.join(others)}."
+
+
+def _say(names: Sequence[str]) -> str:
+    return "hears" if len(names) == 1 else "hear"
 
 
 def timeline_summary(prediction: Mapping) -> str:
