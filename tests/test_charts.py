@@ -23,6 +23,10 @@ def by_class(root: ET.Element, name: str) -> list[ET.Element]:
     return [element for element in root.iter() if name in element.get("class", "").split()]
 
 
+def drawn_of(segments, part: int = 0, peaks=(), duration_s: float = 0.0):
+    return charts.timeline(charts.view({"segments": segments}, part), peaks, duration_s)
+
+
 @pytest.mark.parametrize(("share", "width"), [(0.713, "71.3%"), (0, "0.0%"), (1.2, "100.0%")])
 def test_a_bar_is_as_long_as_its_share(share, width):
     bar = parsed(charts.bar("angry", share))
@@ -40,7 +44,7 @@ def test_labels_are_escaped():
     assert "<script" not in charts.bar('"><script>', 0.5)
     scores = {"<script>": 0.9, "sad": 0.1}
     segments = [{**segment(t, t + 3), "label": "<script>", "probabilities": scores} for t in (0, 2)]
-    drawn = charts.timeline({"segments": segments})
+    drawn = drawn_of(segments)
     assert "<script" not in drawn and "&lt;script&gt;" in drawn
 
 
@@ -74,7 +78,7 @@ def test_times_on_the_axis(seconds, text):
 
 def test_timeline_is_as_thick_as_likely_and_marks_who_led():
     segments = [segment(0, 3, angry=0.5, sad=0.3), segment(3, 6, angry=0.3, sad=0.7)]
-    chart = parsed(charts.timeline({"segments": segments}))
+    chart = parsed(drawn_of(segments))
     angry = by_class(chart, "emotion-angry")[0]
     likely, leading = (by_class(angry, name)[0].get("d") for name in ("likely", "leading"))
     # 22 px at probability 1: half of it around the middle, 11, then 0.3 of it.
@@ -86,7 +90,7 @@ def test_timeline_is_as_thick_as_likely_and_marks_who_led():
 
 def test_timeline_shows_where_there_was_no_answer():
     segments = [segment(0, 3, happy=0.9), segment(3, 6, "no_speech"), segment(6, 12, happy=0.8)]
-    chart = parsed(charts.timeline({"segments": segments}))
+    chart = parsed(drawn_of(segments))
     (gap,) = by_class(chart, "no-answer")
     # Centres 1.5, 4.5, 9: the gap spans 3 to 6.75 of 12 seconds.
     assert (gap.get("x"), gap.get("width")) == ("25.00%", "31.25%")
@@ -94,20 +98,57 @@ def test_timeline_shows_where_there_was_no_answer():
 
 def test_an_uncertain_window_leads_nowhere():
     segments = [segment(0, 3, "uncertain", calm=0.3), segment(3, 6, "uncertain", calm=0.3)]
-    chart = parsed(charts.timeline({"segments": segments}))
+    chart = parsed(drawn_of(segments))
     assert {path.get("d") for path in by_class(chart, "leading")} == {""}
 
 
 def test_timeline_without_any_score_still_has_its_axis():
-    chart = parsed(charts.timeline({"segments": [segment(0, 3, "no_speech")] * 2}))
+    chart = parsed(drawn_of([segment(0, 3, "no_speech")] * 2))
     assert by_class(chart, "tick-label") and not by_class(chart, "likely")
 
 
 def test_an_hour_fits():
     segments = [segment(1.5 * n, 1.5 * n + 3, happy=0.6 + 0.3 * (n % 2)) for n in range(2400)]
-    drawn = charts.timeline({"segments": segments})
+    drawn = drawn_of(segments)
     assert len(drawn) < 100_000
     assert parsed(drawn).get("data-duration") == "3601.500"
+
+
+def test_an_hour_is_shown_in_parts():
+    segments = [segment(1.5 * n, 1.5 * n + 3, happy=0.6) for n in range(2400)]
+    whole = charts.view({"segments": segments})
+    assert len(whole.parts) == 10 and len(whole.steps) == 240 and whole.part == 0
+    assert whole.parts[0] == (0, 361.5 - 0.75) and whole.parts[-1][1] == 3601.5
+    second = charts.view({"segments": segments}, 2)
+    assert (second.start_s, second.end_s) == whole.parts[1] and second.steps == segments[240:480]
+    assert charts.view({"segments": segments}, 11).part == 0
+    assert charts.view({"segments": segments[:240]}, 1).parts == []
+    chart = parsed(charts.timeline(second))
+    assert chart.get("data-start") == "360.750" and chart.get("data-duration") == "360.000"
+    assert next(text.text for text in by_class(chart, "tick-label")) == "8 min"
+    likely = by_class(chart, "likely")[0].get("d")
+    assert likely.startswith("M0.0 ") and "H1000.0V" in likely
+
+
+def test_the_waveform_lies_under_the_rows():
+    segments = [segment(0, 3, angry=0.5), segment(3, 6, angry=0.7)]
+    plain, waved = (
+        parsed(drawn_of(segments, peaks=peaks, duration_s=6.0)) for peaks in ((), (0, 99, 50))
+    )
+    assert not by_class(plain, "wave")
+    (wave,) = by_class(waved, "wave")
+    assert int(waved.get("height")) == int(plain.get("height")) + charts.WAVE_HEIGHT
+    (path,) = wave
+    assert path.get("d").startswith("M166.7 23.5L500.0 3.0L833.3 13.4L833.3 34.6L500.0 45.0")
+
+
+def test_a_part_has_its_part_of_the_waveform():
+    segments = [segment(1.5 * n, 1.5 * n + 3, happy=0.6) for n in range(2400)]
+    peaks = [0] * 60 + [99] * 60 + [0] * 480
+    chart = parsed(drawn_of(segments, 2, peaks, 3601.5))
+    (wave,) = by_class(chart, "wave")
+    heights = {point.split()[1] for point in wave[0].get("d")[1:-1].split("L")}
+    assert heights == {"3.0", "45.0"}
 
 
 def test_every_row_of_a_real_prediction_is_drawn():

@@ -78,6 +78,9 @@ class Analysis:
         The converted recording, where nothing was kept.
     expires : datetime or None
         When it is deleted, UTC; None where nothing was kept.
+    peaks : tuple of int
+        The waveform in outline: loudest sample of each of as many stretches, 0 to 99 for the
+        loudest of all; empty for analyses of old.
     """
 
     id: str | None
@@ -88,6 +91,7 @@ class Analysis:
     notes: tuple[ml.Notice, ...]
     wav: bytes | None
     expires: datetime | None = None
+    peaks: tuple[int, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -218,7 +222,7 @@ class Analyser:
             stay taken (`BusyError`). A storage that fails is no error but a note.
         """
         waveform, prediction = self._predict(data, model, labels, progress)
-        wav = ml.to_wav(waveform)
+        wav, peaks = ml.to_wav(waveform), _peaks(waveform)
         del waveform  # an hour of it takes 230 MB
         analysis = Analysis(
             id=None,
@@ -228,6 +232,7 @@ class Analyser:
             prediction=prediction,
             notes=(),
             wav=wav,
+            peaks=peaks,
         )
         if not keep:
             return analysis
@@ -333,6 +338,7 @@ class Analyser:
             "filename": analysis.filename,
             "sample": analysis.sample,
             "prediction": analysis.prediction,
+            "peaks": analysis.peaks,
             "notes": [asdict(note) for note in analysis.notes],
         }
         parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
@@ -363,6 +369,7 @@ class Analyser:
             notes=tuple(ml.Notice(**note) for note in record["notes"]),
             wav=None,
             expires=expires,
+            peaks=tuple(record.get("peaks", ())),
         )
 
     def audio(self, id: str, owner: str) -> bytes:
@@ -441,6 +448,24 @@ def _second_of_silence() -> bytes:
     import numpy as np
 
     return ml.to_wav(ml.Waveform(np.zeros(16_000, np.float32), 16_000))
+
+
+PEAKS = 600
+"""Points of a waveform's outline."""
+
+
+def _peaks(waveform: ml.Waveform) -> tuple[int, ...]:
+    import numpy as np
+
+    if not len(waveform.samples):
+        return ()
+    starts = np.unique(np.linspace(0, len(waveform.samples), PEAKS, endpoint=False).astype(int))
+    loudest = np.maximum(
+        np.maximum.reduceat(waveform.samples, starts),
+        -np.minimum.reduceat(waveform.samples, starts),
+    )
+    top = max(float(loudest.max()), 1e-6)
+    return tuple(np.round(99 * np.maximum(loudest, 0) / top).astype(int).tolist())
 
 
 def _digest(secret: str) -> str:

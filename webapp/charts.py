@@ -6,6 +6,8 @@ Lengths along the page are percentages: text keeps its size on a phone and on a 
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import ceil
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -13,6 +15,7 @@ ROW_HEIGHT = 46
 LABEL_HEIGHT = 18
 BAND_HEIGHT = 22
 AXIS_HEIGHT = 22
+WAVE_HEIGHT = 48
 HAIRLINE_BELOW = 0.05
 """Less than this is drawn as the row's middle line alone."""
 
@@ -20,7 +23,10 @@ QUIET_BELOW = 0.15
 """An emotion that never reaches this probability gets no row in the timeline."""
 
 MAX_STEPS = 240
-"""More windows than this are averaged in groups: an hour would not fit the screen's pixels."""
+"""More windows than this are averaged in groups, or shown in parts: an hour would not fit the
+screen's pixels."""
+
+_WAVE_POINTS = 300
 
 _TICK_STEPS_S = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800)
 _TICKS_AT_MOST = 6
@@ -77,11 +83,12 @@ def spans(segments: Sequence[Mapping]) -> list[tuple[float, float]]:
     return list(pairwise(edges))
 
 
-def ticks(duration_s: float) -> list[float]:
-    """Choose round times for the axis, from 0 to at most `duration_s`, six or fewer."""
+def ticks(duration_s: float, start_s: float = 0.0) -> list[float]:
+    """Choose round times for an axis from `start_s` on, so long; seven at most."""
     fitting = [step for step in _TICK_STEPS_S if duration_s / step <= _TICKS_AT_MOST - 1]
     step = fitting[0] if fitting else _TICK_STEPS_S[-1]
-    return [index * step for index in range(int(duration_s / step) + 1)]
+    first, last = ceil(start_s / step), int((start_s + duration_s) / step)
+    return [index * step for index in range(first, last + 1)]
 
 
 def clock(seconds: float) -> str:
@@ -92,33 +99,115 @@ def clock(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
-def timeline(prediction: Mapping) -> Markup:
-    """Draw how likely each emotion was over time: one band a row, as thick as it was likely.
+class View(NamedTuple):
+    """A stretch of a recording as it is shown at once.
+
+    Attributes
+    ----------
+    start_s, end_s : float
+        Where it lies.
+    steps : list of mapping
+        Its windows, or the means of groups of them where there are too many.
+    part : int
+        Which part of the recording it is, from 1; 0 for the whole.
+    parts : list of (float, float)
+        Start and end of every part; empty where the whole can be shown.
+    """
+
+    start_s: float
+    end_s: float
+    steps: list[Mapping]
+    part: int
+    parts: list[tuple[float, float]]
+
+
+def view(prediction: Mapping, part: int = 0) -> View:
+    """Choose what of a recording is shown: the whole, or one of its parts.
 
     Parameters
     ----------
     prediction : mapping
-        The JSON object of a prediction with at least two segments.
+        The JSON object of a prediction.
+    part : int
+        From 1; any other number gives the whole.
+    """
+    segments = prediction["segments"]
+    edges = spans(segments)
+    starts = range(0, len(segments), MAX_STEPS) if len(segments) > MAX_STEPS else ()
+    parts = [
+        (edges[first][0], edges[min(first + MAX_STEPS, len(edges)) - 1][1]) for first in starts
+    ]
+    if 1 <= part <= len(parts):
+        chosen = segments[(part - 1) * MAX_STEPS : part * MAX_STEPS]
+        return View(*parts[part - 1], list(chosen), part, parts)
+    end_s = edges[-1][1] if edges else prediction["duration_s"]
+    return View(0.0, end_s, _grouped(segments), 0, parts)
+
+
+def timeline(shown: View, peaks: Sequence[int] = (), duration_s: float = 0.0) -> Markup:
+    """Draw how likely each emotion was over time: one band a row, as thick as it was likely.
+
+    Parameters
+    ----------
+    shown : View
+    peaks : sequence of int
+        Loudest sample of each of as many stretches of the whole recording, 0 to 99, which lasts
+        `duration_s`: the waveform under the rows.
 
     Returns
     -------
     Markup
         An SVG image; hidden from screen readers, since the page has the same in a table.
     """
-    steps = _grouped(prediction["segments"])
-    edges = spans(steps)
-    duration_s = edges[-1][1]
-    rows = timeline_labels(steps)
-    unnamed = [edge for step, edge in zip(steps, edges, strict=True) if not step["label"]]
-    height = ROW_HEIGHT * (len(rows) + bool(unnamed)) + AXIS_HEIGHT
-    parts = [_axis(duration_s, height)]
-    parts += [_row(label, index, steps, edges) for index, label in enumerate(rows)]
+    length_s = shown.end_s - shown.start_s
+    inner = [
+        (max(0.0, start - shown.start_s), min(length_s, end - shown.start_s))
+        for start, end in spans(shown.steps)
+    ]
+    rows = timeline_labels(shown.steps)
+    unnamed = [edge for step, edge in zip(shown.steps, inner, strict=True) if not step["label"]]
+    top = ROW_HEIGHT * (len(rows) + bool(unnamed))
+    height = top + WAVE_HEIGHT * bool(peaks) + AXIS_HEIGHT
+    parts = [_axis(shown.start_s, length_s, height)]
+    parts += [_row(label, index, shown.steps, inner) for index, label in enumerate(rows)]
     if unnamed:
-        parts.append(_unnamed_row(len(rows), unnamed, duration_s))
+        parts.append(_unnamed_row(len(rows), unnamed, length_s))
+    if peaks:
+        first, last = (
+            round(len(peaks) * time_s / duration_s) for time_s in (shown.start_s, shown.end_s)
+        )
+        parts.append(_waveform(peaks[first:last], top))
     return Markup(
         '<svg class="timeline" width="100%" height="{}" aria-hidden="true" focusable="false" '
-        'data-duration="{}">{}<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/></svg>'
-    ).format(height, f"{duration_s:.3f}", Markup("").join(parts), height - AXIS_HEIGHT)
+        'data-start="{}" data-duration="{}">{}'
+        '<line class="playhead" x1="0" x2="0" y1="0" y2="{}"/></svg>'
+    ).format(
+        height,
+        f"{shown.start_s:.3f}",
+        f"{length_s:.3f}",
+        Markup("").join(parts),
+        height - AXIS_HEIGHT,
+    )
+
+
+def _waveform(peaks: Sequence[int], top: int) -> Markup:
+    """Draw the loudest samples, up and down from the middle."""
+    size = max(1, -(-len(peaks) // _WAVE_POINTS))
+    loudest = [max(peaks[first : first + size]) for first in range(0, len(peaks), size)]
+    middle, reach = WAVE_HEIGHT / 2, WAVE_HEIGHT / 2 - 3
+    places = [1000 * (index + 0.5) / max(1, len(loudest)) for index in range(len(loudest))]
+    above = [
+        f"{x:.1f} {middle - max(0.5, reach * y / 99):.1f}"
+        for x, y in zip(places, loudest, strict=True)
+    ]
+    below = [
+        f"{x:.1f} {middle + max(0.5, reach * y / 99):.1f}"
+        for x, y in zip(places, loudest, strict=True)
+    ]
+    return Markup(
+        '<svg class="wave" x="0" y="{}" width="100%" height="{}" viewBox="0 0 1000 {}" '
+        'preserveAspectRatio="none"><path d="M{}Z"/></svg>'
+    ).format(top, WAVE_HEIGHT, WAVE_HEIGHT, "L".join([*above, *reversed(below)]))
 
 
 def timeline_labels(segments: Sequence[Mapping]) -> list[str]:
@@ -133,8 +222,10 @@ def timeline_labels(segments: Sequence[Mapping]) -> list[str]:
     ]
 
 
-def _grouped(segments: Sequence[Mapping]) -> list[dict]:
+def _grouped(segments: Sequence[Mapping]) -> list[Mapping]:
     size = -(-len(segments) // MAX_STEPS)
+    if size <= 1:
+        return list(segments)
     groups = [segments[start : start + size] for start in range(0, len(segments), size)]
     return [_mean_segment(group) for group in groups]
 
@@ -144,19 +235,22 @@ def _mean_segment(group: Sequence[Mapping]) -> dict:
     labels = scored[0] if scored else {}
     mean = {label: sum(row[label] for row in scored) / len(scored) for label in labels}
     named = any(segment["label"] for segment in group)
+    label = max(mean, key=lambda label: mean[label]) if mean and named else None
     return {
         "start_s": group[0]["start_s"],
         "end_s": group[-1]["end_s"],
-        "label": max(mean, key=lambda label: mean[label]) if mean and named else None,
+        "label": label,
+        "confidence": mean[label] if label else None,
+        "outcome": "emotion" if label else group[0]["outcome"],
         "probabilities": mean,
     }
 
 
-def _axis(duration_s: float, height: int) -> Markup:
+def _axis(start_s: float, duration_s: float, height: int) -> Markup:
     bottom = height - AXIS_HEIGHT
     parts = [Markup('<line class="axis" x1="0" x2="100%" y1="{}" y2="{}"/>').format(bottom, bottom)]
-    for time_s in ticks(duration_s):
-        x = 100 * time_s / duration_s if duration_s else 0
+    for time_s in ticks(duration_s, start_s):
+        x = 100 * (time_s - start_s) / duration_s if duration_s else 0
         parts.append(
             Markup(
                 '<line class="tick" x1="{0}%" x2="{0}%" y1="0" y2="{1}"/>'

@@ -251,6 +251,7 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
     model = analysis.prediction["model"]
     bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
     same = bundle and bundle.sha256 == model["sha256"]
+    shown = charts.view(analysis.prediction, request.args.get("part", 0, type=int))
     return render_template(
         "result.html",
         analysis=analysis,
@@ -261,6 +262,7 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         bar=charts.bar,
         bundle=bundle,
         scale=charts.scale,
+        shown=shown,
         timeline=charts.timeline,
         record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
         track_record=words.track_record(bundle.card) if bundle and same else "",

@@ -3,26 +3,93 @@
 export function setUpResult(root) {
   const player = root.querySelector("[data-player]");
   const chart = root.querySelector(".timeline");
-  if (player) sendAgain(root, player);
-  if (!player || !chart) return;
+  if (!player) return;
+  sendAgain(root, player);
+  if (!chart) return;
+  setUpTimeline(root, player, chart);
+  setUpParts(root, player);
+}
 
+const STEP_S = 1;
+
+function setUpTimeline(root, player, chart) {
   const playhead = chart.querySelector(".playhead");
+  const frame = root.querySelector("[data-timeline]");
+  const start = Number(chart.dataset.start);
   const duration = Number(chart.dataset.duration);
+  const rows = [...root.querySelectorAll("tr[data-from]")];
+
+  const says = (time) => {
+    const row = rows.find(({ dataset }) => time >= dataset.from && time < dataset.to);
+    return row ? `, ${row.querySelector("[data-says]").textContent}` : "";
+  };
   const move = () => {
-    const x = `${Math.min(100, (100 * player.currentTime) / duration)}%`;
+    const share = (player.currentTime - start) / duration;
+    const x = `${100 * Math.max(0, Math.min(1, share))}%`;
     playhead.setAttribute("x1", x);
     playhead.setAttribute("x2", x);
-    playhead.classList.add("moving");
+    playhead.classList.toggle("moving", share >= 0 && share <= 1);
+    frame.setAttribute("aria-valuenow", player.currentTime.toFixed(1));
+    frame.setAttribute("aria-valuetext", `${player.currentTime.toFixed(1)} seconds${says(player.currentTime)}`);
+    if (!player.paused) requestAnimationFrame(move);
+  };
+  const seek = (time) => {
+    player.currentTime = Math.max(start, Math.min(start + duration, time));
+    move();
+  };
+  const toggle = () => (player.paused ? player.play().catch(() => {}) : player.pause()); // Pausing at once is no fault.
+  const keys = {
+    ArrowLeft: () => seek(player.currentTime - STEP_S),
+    ArrowDown: () => seek(player.currentTime - STEP_S),
+    ArrowRight: () => seek(player.currentTime + STEP_S),
+    ArrowUp: () => seek(player.currentTime + STEP_S),
+    PageDown: () => seek(player.currentTime - duration / 10),
+    PageUp: () => seek(player.currentTime + duration / 10),
+    Home: () => seek(start),
+    End: () => seek(start + duration),
+    " ": toggle,
+    Enter: toggle,
   };
 
-  player.addEventListener("timeupdate", move);
+  for (const event of ["play", "seeked", "timeupdate"]) player.addEventListener(event, move);
+  frame.tabIndex = 0;
+  frame.setAttribute("role", "slider");
+  frame.setAttribute("aria-label", "Place in the clip");
+  frame.setAttribute("aria-valuemin", start.toFixed(1));
+  frame.setAttribute("aria-valuemax", (start + duration).toFixed(1));
+  move();
   chart.dataset.seekable = "";
   root.querySelector("[data-seek-hint]").hidden = false;
+  frame.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
   chart.addEventListener("click", (event) => {
     const box = chart.getBoundingClientRect();
-    player.currentTime = (duration * (event.clientX - box.left)) / box.width;
-    player.play().catch(() => {}); // Pausing at once is no fault.
+    seek(start + (duration * (event.clientX - box.left)) / box.width);
+    player.play().catch(() => {});
   });
+}
+
+// A row of the table plays its stretch and stops there.
+function setUpParts(root, player) {
+  let end = Infinity;
+  for (const cell of root.querySelectorAll("[data-listen]")) cell.hidden = false;
+  for (const button of root.querySelectorAll("[data-listen] button")) {
+    const { from, to } = button.closest("tr").dataset;
+    button.addEventListener("click", () => {
+      player.currentTime = Number(from);
+      end = Number(to);
+      player.play().catch(() => {});
+    });
+  }
+  player.addEventListener("timeupdate", () => {
+    if (player.currentTime < end) return;
+    end = Infinity;
+    player.pause();
+  });
+  player.addEventListener("pause", () => (end = Infinity));
 }
 
 // What is asked about a clip that was not kept needs the clip again: this page still has it.
