@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 import numpy as np
 
@@ -12,7 +12,10 @@ from ml.calibration import Calibration, fit_calibration, uncalibrated
 from ml.corpora import Clip
 from ml.errors import EmptySideError
 from ml.labels import LABELS
+from ml.results import Quality
 from ml.scoring import Report, Scored, check_unheard, common_labels, learnt_labels, score_clips
+
+PERCENTILES = (5, 25, 50, 75, 95)
 
 
 def calibrate_bundle(
@@ -23,6 +26,9 @@ def calibrate_bundle(
     report: Report = lambda line: None,
 ) -> Bundle:
     """Fit a bundle's temperature and threshold and write them into ``bundle.json``.
+
+    Beside them goes ``quality``: what recordings of the corpora it learnt from are like, see
+    `usual_quality`.
 
     Parameters
     ----------
@@ -51,12 +57,35 @@ def calibrate_bundle(
     if not any(chosen for _by, chosen in shares):
         raise EmptySideError(side="validation")
     sets = [(score_clips(by, chosen, jobs, report), by) for by, chosen in shares if chosen]
+    usual = usual_quality([one for scored, by in sets if by is bundle for one in scored.qualities])
     (_by, inside), *outside = shares
     fitted_on = {
         "validation": sorted({clip.corpus for clip in inside}),
         "left_out": sorted({clip.corpus for _by, chosen in outside for clip in chosen}),
     }
-    return update_card(bundle, calibration=asdict(calibrate_on(*sets)), calibrated_on=fitted_on)
+    return update_card(
+        bundle,
+        calibration=asdict(calibrate_on(*sets)),
+        calibrated_on=fitted_on,
+        quality=usual,
+    )
+
+
+def usual_quality(qualities: Sequence[Quality]) -> dict[str, list[float]]:
+    """Say what recordings are usually like.
+
+    Returns
+    -------
+    dict of str to list of float
+        The `PERCENTILES` of each measure of `Quality` but the duration, where it is known.
+    """
+    found = {}
+    for field in fields(Quality):
+        values = [getattr(one, field.name) for one in qualities]
+        known = [value for value in values if value is not None]
+        if known and field.name != "duration_s":
+            found[field.name] = [float(value) for value in np.percentile(known, PERCENTILES)]
+    return found
 
 
 def _trained_on(bundle: Bundle) -> set[str]:

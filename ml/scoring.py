@@ -16,7 +16,7 @@ from ml.labels import LABELS, restrict
 from ml.metrics import UNANSWERED
 from ml.predict import Recognizer, majority
 from ml.processes import worker_pool
-from ml.results import Prediction
+from ml.results import Prediction, Quality
 
 Report = Callable[[str], None]
 
@@ -37,6 +37,8 @@ class Scored:
         The same among the labels that the bundle has in common with the clip's corpus.
     intensities : numpy.ndarray, shape (clips,)
         0 calm to 1 strong; NaN where it was not scored.
+    qualities : tuple of Quality
+        How good each recording is.
     """
 
     clips: tuple[Clip, ...]
@@ -45,6 +47,7 @@ class Scored:
     answers: np.ndarray
     choices: np.ndarray
     intensities: np.ndarray
+    qualities: tuple[Quality, ...]
 
     @property
     def truth(self) -> np.ndarray:
@@ -82,6 +85,7 @@ class Scored:
             answers=self.answers[indices],
             choices=self.choices[indices],
             intensities=self.intensities[indices],
+            qualities=tuple(self.qualities[i] for i in indices),
         )
 
 
@@ -106,7 +110,7 @@ def _recognizer(folder: Path) -> Recognizer:
 
 def _score(
     folder: Path, path: Path, allowed: tuple[str, ...]
-) -> tuple[str, list[float], str, str, float]:
+) -> tuple[str, list[float], str, str, float, Quality]:
     recognizer = _recognizer(folder)
     # A label that training never had is an output of the network, but no answer.
     everything = learnt_labels(recognizer.bundle)
@@ -119,6 +123,7 @@ def _score(
         choose(found, everything, rule),
         choose(found, allowed, rule),
         intensity,
+        found.quality,
     )
 
 
@@ -152,7 +157,7 @@ def score_clips(
             rows.append(row)
             if number % 200 == 0 or number == len(clips):
                 report(f"scored {number} of {len(clips)} clips")
-    outcomes, probabilities, answers, choices, intensities = zip(*rows, strict=True)
+    outcomes, probabilities, answers, choices, intensities, qualities = zip(*rows, strict=True)
     return Scored(
         clips=tuple(clips),
         probabilities=np.array(probabilities),
@@ -160,6 +165,7 @@ def score_clips(
         answers=np.array(answers),
         choices=np.array(choices),
         intensities=np.array(intensities),
+        qualities=qualities,
     )
 
 

@@ -9,6 +9,7 @@ from ml.calibration import Calibration
 from ml.corpora import Clip
 from ml.labels import LABELS
 from ml.metrics import UNANSWERED
+from ml.results import Quality
 from ml.scoring import Scored
 
 EIGHT = LABELS
@@ -56,4 +57,5 @@ def scored(*rows: tuple, allowed: tuple[str, ...] = EIGHT) -> Scored:
         answers=best(LABELS),
         choices=best(allowed),
         intensities=np.full(len(clips), np.nan),
+        qualities=(Quality(2.0, 0.8, 25.0, -20.0, 0.0, 5000.0),) * len(clips),
     )

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ml.bundle import DEFAULT_MODEL, read_bundle, update_card, write_bundle
-from ml.calibrating import calibrate_bundle, calibrate_on
+from ml.calibrating import calibrate_bundle, calibrate_on, usual_quality
 from ml.calibration import Calibration, calibrate
 from ml.corpora import CORPORA, Clip
 from ml.errors import EmptySideError, SpeakerOverlapError
 from ml.evaluate import left_out_results, measure_abstention, measure_all, merge_results
 from ml.labels import LABELS
-from ml.results import Prediction, Segment
+from ml.results import Prediction, Quality, Segment
 from ml.scoring import choose, common_labels, learnt_labels, score_clips
 from ml.tables import as_matrix
 from tests.clips import VOICE
@@ -33,6 +33,17 @@ def test_a_corpus_that_training_had_and_one_that_it_had_not_stand_apart():
     assert found["left_out"]["emodb"]["trained_on"] == ["cremad"]
     assert found["left_out"]["emodb"]["wa"] == 0.0
     assert json.loads(json.dumps(found)) == found
+
+
+def test_what_recordings_are_usually_like():
+    made = [
+        Quality(2.0, share / 10, None if share else 9.0, -20.0, 0.0, 5e3) for share in range(11)
+    ]
+    usual = usual_quality(made)
+    assert set(usual) == {"speech_ratio", "snr_db", "level_dbfs", "clipping", "bandwidth_hz"}
+    assert usual["speech_ratio"] == pytest.approx([0.05, 0.25, 0.5, 0.75, 0.95])
+    assert usual["snr_db"] == [9.0] * 5
+    assert usual_quality([]) == {}
 
 
 def test_labels_that_training_did_not_have_are_no_choice():
