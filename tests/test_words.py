@@ -103,45 +103,6 @@ def test_the_face_is_the_label_or_the_one_that_cannot_tell():
     assert words.face(prediction("uncertain", happy=0.3)) == "unsure"
 
 
-def test_quality_in_words():
-    rows = {row.name: row for row in words.quality_rows(prediction(happy=0.9))}
-    assert plain(rows["Voice"].figure) == "2.4 s of 3.0 s"
-    assert rows["Background"][1:] == ("quiet", f"21{NBSP}dB below the voice")
-    assert rows["Loudness"].figure == f"\N{MINUS SIGN}19{NBSP}dBFS"
-    assert rows["Distortion"].verdict == "none heard"
-    assert rows["Sound range"].verdict == "full"
-
-
-def test_quality_of_silence():
-    silent = prediction("no_speech")
-    silent["quality"] |= {
-        "speech_ratio": 0.0,
-        "snr_db": None,
-        "level_dbfs": -120.0,
-        "bandwidth_hz": 0.0,
-    }
-    rows = {row.name: row.verdict for row in words.quality_rows(silent)}
-    assert rows == {
-        "Voice": "hardly any",
-        "Background": "not measured",
-        "Loudness": "silent",
-        "Distortion": "none heard",
-        "Sound range": "not judged",
-    }
-
-
-def test_a_voice_under_its_noise():
-    noisy = prediction("too_noisy")
-    noisy["quality"]["snr_db"] = -4.0
-    row = next(row for row in words.quality_rows(noisy) if row.name == "Background")
-    assert row[1:] == ("noisy", f"4{NBSP}dB above the voice")
-
-
-def test_a_warning_of_a_narrow_band_is_taken_over():
-    narrow = prediction(happy=0.9) | {"warnings": [{"code": "narrow_band", "message": ""}]}
-    assert "telephone" in words.quality_rows(narrow)[-1].verdict
-
-
 def test_timeline_summary_names_the_majority_and_its_dominance():
     segments = [segment(t, t + 3, angry=0.8) for t in range(3)] + [segment(4, 7, sad=0.8)]
     said = plain(words.timeline_summary(prediction(segments=segments, angry=0.6)))

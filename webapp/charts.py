@@ -67,6 +67,32 @@ def scale(value: float) -> Markup:
     ).format(f"{place:.1f}")
 
 
+def among(value: float, usual: Sequence[float], low: float, high: float) -> Markup:
+    """Draw where a value lies among usual ones; the words beside it are the caller's.
+
+    Parameters
+    ----------
+    usual : sequence of float
+        The 5th, 25th, 50th, 75th and 95th percentile.
+    low, high : float
+        Ends of the scale; what lies outside is drawn at them.
+    """
+    places = [100 * min(max((one - low) / (high - low), 0.0), 1.0) for one in (*usual, value)]
+    outer, inner, mark = (places[0], places[4]), (places[1], places[3]), places[5]
+    bands = Markup("").join(
+        Markup('<rect class="{}" x="{}%" width="{}%" y="{}" height="{}" rx="2"/>').format(
+            name, f"{left:.1f}", f"{max(right - left, 0.5):.1f}", y, height
+        )
+        for name, (left, right), y, height in (("outer", outer, 5, 6), ("inner", inner, 4, 8))
+    )
+    inside = usual[0] <= value <= usual[4]
+    return Markup(
+        '<svg class="among" width="100%" height="16" aria-hidden="true" focusable="false">'
+        '<line class="track" x1="0" x2="100%" y1="8" y2="8"/>{}'
+        '<circle class="mark{}" cx="{}%" cy="8" r="6"/></svg>'
+    ).format(bands, "" if inside else " outside", f"{mark:.1f}")
+
+
 def spans(segments: Sequence[Mapping]) -> list[tuple[float, float]]:
     """Cut overlapping windows to spans that touch, each boundary half-way between two centres.
 

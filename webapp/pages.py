@@ -22,7 +22,7 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import cards, charts, words
+from webapp import cards, charts, recording, words
 from webapp.analysis import (
     Analyser,
     Analysis,
@@ -40,6 +40,8 @@ from webapp.settings import Settings
 pages = Blueprint("pages", __name__)
 
 for _filter in (
+    recording.beside_usual,
+    recording.quality_rows,
     cards.commercial_use,
     cards.corpus_title,
     cards.emotions,
@@ -63,7 +65,6 @@ for _filter in (
     words.moment,
     words.parts_rows,
     words.percent,
-    words.quality_rows,
     words.ranking,
     words.reason,
     words.runner_up,
@@ -262,6 +263,8 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         bar=charts.bar,
         bundle=bundle,
         scale=charts.scale,
+        among=charts.among,
+        usual=bundle.card.get("quality") if bundle and same else None,
         shown=shown,
         timeline=charts.timeline,
         record=words.record(bundle.card, analysis.prediction) if bundle and same else "",

@@ -28,14 +28,6 @@ ADVICE = {
 }
 
 
-class QualityRow(NamedTuple):
-    """One line about the recording: what was measured, in words, and the figure."""
-
-    name: str
-    verdict: str
-    figure: str
-
-
 def adjective(label: str) -> str:
     """Turn a label into the word after "sounds"."""
     return ADJECTIVES.get(label, label)
@@ -54,6 +46,11 @@ def percent(share: float) -> str:
     if 0.99 < share < 1:
         return f"over 99{NBSP}%"
     return f"{share * 100:.0f}{NBSP}%"
+
+
+def step(value: float, *steps: tuple[float, str]) -> str:
+    """Give the word of the first step that a value reaches; empty where it reaches none."""
+    return next((word for least, word in steps if value >= least), "")
 
 
 def duration(seconds: float) -> str:
@@ -90,7 +87,7 @@ def _candidates(prediction: Mapping) -> list[str]:
 def certainty(prediction: Mapping) -> str:
     """Say how sure an answer is, and what came next."""
     sure = prediction["confidence"]
-    word = _step(sure, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
+    word = step(sure, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
     return f"{word}: {percent(sure)}. {runner_up(prediction)}"
 
 
@@ -129,7 +126,7 @@ def intensity(prediction: Mapping) -> str:
     value = prediction.get("intensity")
     if value is None or prediction["outcome"] != "emotion":
         return ""
-    return _step(value, (2 / 3, "strong"), (1 / 3, "moderate")) or "calm"
+    return step(value, (2 / 3, "strong"), (1 / 3, "moderate")) or "calm"
 
 
 class PartRow(NamedTuple):
@@ -183,51 +180,6 @@ def checked(explanation: Explanation) -> str:
 def face(prediction: Mapping) -> str:
     """Name the face that fits: the label's, or the one that cannot tell."""
     return prediction["label"] or "unsure"
-
-
-def quality_rows(prediction: Mapping) -> list[QualityRow]:
-    """Describe the recording, one row for each measure."""
-    quality = prediction["quality"]
-    voiced_s = quality["speech_ratio"] * prediction["duration_s"]
-    voice = _step(quality["speech_ratio"], (0.6, "most of the clip"), (0.2, "with long pauses"))
-    loudness = _step(
-        quality["level_dbfs"], (-9, "very loud"), (-35, "good"), (-50, "quiet"), (-90, "very quiet")
-    )
-    level = f"{quality['level_dbfs']:.0f}{NBSP}dBFS".replace("-", "\N{MINUS SIGN}")
-    clipping = _step(quality["clipping"], (0.01, "clipped"), (0.001, "slightly clipped"))
-    clipped = f"{percent(quality['clipping'])} of samples at full scale"
-    length = f"{duration(voiced_s)} of {duration(prediction['duration_s'])}"
-    return [
-        QualityRow("Voice", voice or "hardly any", length),
-        _background_row(quality["snr_db"]),
-        QualityRow("Loudness", loudness or "silent", level),
-        QualityRow("Distortion", clipping or "none heard", clipped),
-        _range_row(prediction),
-    ]
-
-
-def _range_row(prediction: Mapping) -> QualityRow:
-    """Describe the bandwidth; how narrow is too narrow is judged where a voice is scored."""
-    if prediction["quality"]["bandwidth_hz"] <= 0:
-        return QualityRow("Sound range", "not judged", "no sound to measure")
-    highest = f"nearly all of it up to {prediction['quality']['bandwidth_hz'] / 1000:.1f}{NBSP}kHz"
-    if not prediction["probabilities"]:
-        return QualityRow("Sound range", "not judged", highest)
-    narrow = any(warning["code"] == "narrow_band" for warning in prediction["warnings"])
-    return QualityRow("Sound range", "narrow, as on a telephone" if narrow else "full", highest)
-
-
-def _background_row(snr_db: float | None) -> QualityRow:
-    if snr_db is None:
-        return QualityRow("Background", "not measured", "no pause beside speech to measure it in")
-    verdict = _step(snr_db, (20, "quiet"), (10, "some noise")) or "noisy"
-    if snr_db < 0:
-        return QualityRow("Background", verdict, f"{-snr_db:.0f}{NBSP}dB above the voice")
-    return QualityRow("Background", verdict, f"{snr_db:.0f}{NBSP}dB below the voice")
-
-
-def _step(value: float, *steps: tuple[float, str]) -> str:
-    return next((word for least, word in steps if value >= least), "")
 
 
 def segment_words(segment: Mapping) -> str:
