@@ -2,9 +2,11 @@
 
 import importlib
 import io
+import json
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 from clips import VOICE, silence
@@ -55,6 +57,21 @@ def address(client):
     return send(client, VOICE.read_bytes(), "voice.flac").location
 
 
+def test_an_answer_can_be_taken_along_in_every_format(client, address):
+    page = client.get(address).text
+    for name, row in ml.FORMATS.items():
+        href = re.search(rf'href="([^"]+\.{name})" download="undertone{row.suffix}"', page)[1]
+        assert client.get(href).mimetype == row.mimetype
+
+
+def test_an_answer_that_is_not_kept_carries_its_files(client):
+    page = send(client, VOICE.read_bytes(), keep="0").text
+    found = dict(re.findall(r'href="data:([^;]+);charset=utf-8,([^"]+)" download', page))
+    assert set(found) == {row.mimetype for row in ml.FORMATS.values()}
+    answer = json.loads(unquote(found["application/json"]))
+    assert answer["schema"] == 1 and answer["segments"]
+
+
 def test_home_says_what_it_does_and_what_is_kept(client):
     page = client.get("/").text
     assert "It cannot know what\n    anybody feels" in page
@@ -73,7 +90,9 @@ def test_upload_is_kept_and_redirected_to_its_page(client, kept):
     assert page.status_code == 200
     assert "voice.flac" in page.text
     assert re.search(r"<h1[^>]*>(Sounds \w+|Not sure: between \w+ and \w+)</h1>", page.text)
-    assert page.text.count('<svg class="bar') == len(ml.read_bundle(ml.DEFAULT_MODEL).labels)
+    assert page.text.partition('id="time"')[0].count('<svg class="bar') == len(
+        ml.read_bundle(ml.DEFAULT_MODEL).labels
+    )
 
 
 def test_page_says_what_the_model_said(client, address, app):

@@ -103,6 +103,13 @@ def test_the_face_is_the_label_or_the_one_that_cannot_tell():
     assert words.face(prediction("uncertain", happy=0.3)) == "unsure"
 
 
+def test_votes_are_ranked():
+    segments = [segment(t, t + 3, angry=0.8) for t in range(3)] + [segment(4, 7, sad=0.8)]
+    ranked = words.vote_ranking(prediction(segments=segments, angry=0.6))
+    assert ranked[:2] == [("angry", 0.75), ("sad", 0.25)] and len(ranked) == 8
+    assert sum(share for _label, share in ranked) == 1.0
+
+
 def test_timeline_summary_names_the_majority_and_its_dominance():
     segments = [segment(t, t + 3, angry=0.8) for t in range(3)] + [segment(4, 7, sad=0.8)]
     said = plain(words.timeline_summary(prediction(segments=segments, angry=0.6)))

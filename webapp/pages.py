@@ -6,6 +6,8 @@ import base64
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import (
     Blueprint,
@@ -71,8 +73,12 @@ for _filter in (
     words.segment_words,
     words.timeline_summary,
     words.vote,
+    words.vote_ranking,
 ):
     pages.add_app_template_filter(_filter)
+
+INLINE_TEXT_BYTES = 300 * 1024
+"""A download of an answer that is not kept travels inside its page up to this size."""
 
 INLINE_AUDIO_BYTES = 10 * 1024 * 1024
 """A clip that is not kept travels inside its page up to this size, some five minutes."""
@@ -264,6 +270,7 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         bundle=bundle,
         scale=charts.scale,
         among=charts.among,
+        downloads=_downloads(analysis),
         usual=bundle.card.get("quality") if bundle and same else None,
         shown=shown,
         timeline=charts.timeline,
@@ -297,6 +304,29 @@ def _compared(answers: list[Answer], filename: str, sample: str | None, id: str 
         sample=_sample(sample) if sample else None,
         id=id,
     )
+
+
+class Download(NamedTuple):
+    """A file that holds an answer."""
+
+    title: str
+    href: str
+    filename: str
+
+
+def _downloads(analysis: Analysis) -> list[Download]:
+    """Offer every format; of an answer that was not kept, inside the page where it is small."""
+    found = []
+    for name, row in ml.FORMATS.items():
+        if analysis.id:
+            href = url_for("api.download", id=analysis.id, format=name)
+        else:
+            text = quote(row.render(analysis.prediction))
+            if len(text) > INLINE_TEXT_BYTES:
+                continue
+            href = f"data:{row.mimetype};charset=utf-8,{text}"
+        found.append(Download(words.FORMATS.get(name, name), href, f"undertone{row.suffix}"))
+    return found
 
 
 def _sample(id: str) -> Sample:

@@ -20,6 +20,13 @@ HEADINGS = {
     "too_noisy": "Too noisy to tell",
 }
 
+FORMATS = {
+    "json": "JSON, everything",
+    "csv": "CSV, a line for each window",
+    "audacity": "Audacity labels",
+    "vtt": "WebVTT subtitles",
+}
+
 ADVICE = {
     "uncertain": "Try a longer clip of one person, or one where the mood is plainer.",
     "no_speech": "Try a clip in which one person speaks, close to the microphone.",
@@ -107,6 +114,13 @@ def vote(prediction: Mapping) -> str:
         return ""
     bearing = round(scored * prediction["vote"]["dominance"])
     return f"{bearing} of {scored} windows sound {adjective(prediction['vote']['label'])}."
+
+
+def vote_ranking(prediction: Mapping) -> list[tuple[str, float]]:
+    """Order labels by the share of windows that they lead, largest first; all scored labels."""
+    shares = prediction["vote"]["distribution"] if prediction["vote"] else {}
+    labels = [label for label, _share in ranking(prediction)]
+    return sorted(((label, shares.get(label, 0.0)) for label in labels), key=lambda row: -row[1])
 
 
 def reason(prediction: Mapping) -> str:

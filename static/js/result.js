@@ -3,11 +3,21 @@
 export function setUpResult(root) {
   const player = root.querySelector("[data-player]");
   const chart = root.querySelector(".timeline");
+  setUpPrint(root);
   if (!player) return;
   sendAgain(root, player);
   if (!chart) return;
   setUpTimeline(root, player, chart);
   setUpParts(root, player);
+}
+
+function setUpPrint(root) {
+  const button = root.querySelector("[data-print]");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    for (const details of root.querySelectorAll("details")) details.open = true;
+    print();
+  });
 }
 
 const STEP_S = 1;
