@@ -17,6 +17,7 @@ from webapp.storage import (
     AUDIO,
     PARTS,
     RECORD,
+    SHARE,
     STORAGES,
     UPLOAD,
     AnalysisNotFoundError,
@@ -108,6 +109,41 @@ def test_names_the_analyses_whose_day_has_come(storage):
     assert storage.expired(NOW - timedelta(seconds=1)) == ()
     assert storage.expired(NOW) == (early,)
     assert set(storage.expired(LATER)) == {early, late}
+
+
+def test_a_part_is_put_replaced_and_dropped(storage):
+    id, other = new_id(), new_id()
+    storage.save(id, CONTENT, LATER)
+    storage.put(id, SHARE, b"1")
+    storage.put(id, SHARE, b"2")
+    assert storage.read(id, SHARE) == b"2" and storage.read(id, RECORD) == CONTENT[RECORD]
+    assert storage.expired(LATER) == (id,) and storage.expired(NOW) == ()
+    storage.drop(id, SHARE)
+    storage.drop(id, SHARE)
+    storage.drop(other, SHARE)
+    with pytest.raises(AnalysisNotFoundError):
+        storage.read(id, SHARE)
+    storage.put(id, SHARE, b"3")
+    storage.delete(id)
+    assert_nothing(storage, id)
+    with pytest.raises(AnalysisNotFoundError):
+        storage.put(id, SHARE, b"4")
+    assert_nothing(storage, id)
+
+
+def test_an_owners_analyses_are_noted(storage):
+    mine, yours = secrets.token_hex(32), secrets.token_hex(32)
+    first, second = sorted((new_id(), new_id()))
+    storage.save(first, CONTENT, LATER)
+    assert storage.marked(mine) == ()
+    for owner, id in ((mine, second), (mine, first), (mine, first), (yours, second)):
+        storage.mark(owner, id)
+    assert storage.marked(mine) == (first, second) and storage.marked(yours) == (second,)
+    storage.unmark(mine, second)
+    storage.unmark(mine, second)
+    assert storage.marked(mine) == (first,) and storage.marked(yours) == (second,)
+    storage.sweep()
+    assert storage.marked(mine) == (first,) and storage.expired(LATER) == (first,)
 
 
 def test_never_writes_over_another_analysis(storage):

@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import ml
 from webapp.closer import Closer, look_closer
 from webapp.settings import ROOT, Settings
-from webapp.storage import AUDIO, RECORD, UPLOAD, AnalysisNotFoundError, Storage, StorageError
+from webapp.storage import (
+    AUDIO,
+    RECORD,
+    SHARE,
+    UPLOAD,
+    AnalysisNotFoundError,
+    Storage,
+    StorageError,
+)
 
 if TYPE_CHECKING:
     from flask.sessions import SessionMixin
@@ -342,11 +350,13 @@ class Analyser:
             "notes": [asdict(note) for note in analysis.notes],
         }
         parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
+        # Noted first: a note without an analysis is passed over, the other way round it is lost.
+        self._storage.mark(_digest(owners[0]), id)
         self._storage.save(id, parts, expires)
         return replace(analysis, id=id, wav=None, expires=expires)
 
-    def get(self, id: str, owner: str) -> Analysis:
-        """Give a kept analysis to whoever made it.
+    def get(self, id: str, owner: str, key: str = "") -> Analysis:
+        """Give a kept analysis to whoever made it, or has the key of a share of it.
 
         Raises
         ------
@@ -358,7 +368,7 @@ class Analyser:
         record = _parsed(self._storage.read(id, RECORD))
         expires = datetime.fromisoformat(record["expires"])
         owned = [hmac.compare_digest(kept, _digest(owner)) for kept in record["owners"]]
-        if expires <= self._clock() or not any(owned):
+        if expires <= self._clock() or not (any(owned) or self._opens(id, key)):
             raise AnalysisNotFoundError()
         return Analysis(
             id=id,
@@ -372,21 +382,87 @@ class Analyser:
             peaks=tuple(record.get("peaks", ())),
         )
 
-    def audio(self, id: str, owner: str) -> bytes:
+    def audio(self, id: str, owner: str, key: str = "") -> bytes:
         """Give the converted recording as WAV; raises as `get` does."""
-        self.get(id, owner)
+        self.get(id, owner, key)
         return self._storage.read(id, AUDIO)
+
+    def mine(self, owner: str) -> list[Analysis]:
+        """Give what an owner has made and is still kept, the newest first."""
+        found = []
+        for id in self._storage.marked(_digest(owner)):
+            try:
+                found.append(self.get(id, owner))
+            except AnalysisNotFoundError:
+                self._storage.unmark(_digest(owner), id)
+        return sorted(found, key=lambda analysis: analysis.created, reverse=True)
+
+    def share(self, id: str, owner: str) -> str:
+        """Let whoever has a key open an analysis, for some days; a key given before is void.
+
+        Returns
+        -------
+        str
+            The key, of which only the hash is kept; raises as `get` does.
+        """
+        analysis, key = self.get(id, owner), secrets.token_urlsafe(16)
+        until = self._clock() + timedelta(days=self._settings.share_days)
+        assert analysis.expires
+        share = {"key": _digest(key), "until": min(until, analysis.expires).isoformat()}
+        self._storage.put(id, SHARE, json.dumps(share).encode())
+        return key
+
+    def unshare(self, id: str, owner: str) -> None:
+        """Make a share's key void; raises as `get` does."""
+        self.get(id, owner)
+        self._storage.drop(id, SHARE)
+
+    def shared_until(self, id: str) -> datetime | None:
+        """Say until when an analysis is shared; None where it is not."""
+        return self._share(id)[1]
+
+    def _opens(self, id: str, key: str) -> bool:
+        if not key:
+            return False
+        kept, until = self._share(id)
+        return until is not None and hmac.compare_digest(kept, _digest(key))
+
+    def _share(self, id: str) -> tuple[str, datetime | None]:
+        try:
+            share = json.loads(self._storage.read(id, SHARE))
+        except AnalysisNotFoundError:
+            return "", None
+        until = datetime.fromisoformat(share["until"])
+        return share["key"], until if until > self._clock() else None
 
     def delete(self, id: str, owner: str) -> None:
         """Remove recording and record now; raises as `get` does."""
         self.get(id, owner)
+        self._delete(id)
+
+    def delete_mine(self, owner: str) -> int:
+        """Remove all that an owner has made, and say how many analyses that were."""
+        found = self.mine(owner)
+        for analysis in found:
+            assert analysis.id
+            self._delete(analysis.id)
+        return len(found)
+
+    def _delete(self, id: str) -> None:
+        """Remove an analysis, and the notes of whose it is."""
+        try:
+            owners = _parsed(self._storage.read(id, RECORD))["owners"]
+        except (AnalysisNotFoundError, StorageError):
+            owners = []  # A damaged record must not keep a voice here.
         self._storage.delete(id)
+        for owner in owners:
+            self._storage.unmark(owner, id)
 
     def sweep(self) -> None:
         """Delete every analysis whose day has come, and what interrupted writes left behind."""
         expired = self._storage.expired(self._clock())
         for id in expired:
-            self._storage.delete(id)
+            self._delete(id)
         self._storage.sweep()
         if expired:
             log.info("Deleted %d analyses whose day had come", len(expired))

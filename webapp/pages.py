@@ -107,11 +107,50 @@ def create() -> BaseResponse | str | tuple[str, int]:
     return _result(analysis, _inline(analysis.wav))
 
 
+@pages.get("/analyses")
+def mine() -> str:
+    """List what this browser has made."""
+    return render_template("mine.html", analyses=_analyser().mine(owner_of(session)))
+
+
+@pages.post("/analyses/delete")
+def delete_mine() -> BaseResponse:
+    """Delete all that this browser has made; the front page then shows the receipt."""
+    count = _analyser().delete_mine(owner_of(session))
+    session["receipt"] = {"count": count, "time": words.moment(datetime.now(UTC))}
+    return redirect(url_for("pages.home"), code=303)
+
+
 @pages.get("/analyses/<id>")
 def result(id: str) -> str:
-    """Show a kept analysis to the browser that made it."""
-    analysis = _analyser().get(id, owner_of(session))
-    return _result(analysis, url_for("pages.audio", id=id))
+    """Show a kept analysis to the browser that made it, or to whoever has a link to it."""
+    key = request.args.get("key", "")
+    analysis = _analyser().get(id, owner_of(session), key)
+    made = session.pop("shared", None)
+    link = ""
+    if made and made["id"] == id:
+        link = url_for("pages.result", id=id, key=made["key"], _external=True)
+    return _result(
+        analysis,
+        url_for("pages.audio", id=id, key=key or None),
+        viewer=bool(key),
+        link=link,
+        shared_until=_analyser().shared_until(id),
+    )
+
+
+@pages.post("/analyses/<id>/share")
+def share(id: str) -> BaseResponse:
+    """Make a link for others; the page of the result shows it once."""
+    session["shared"] = {"id": id, "key": _analyser().share(id, owner_of(session))}
+    return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
+
+
+@pages.post("/analyses/<id>/unshare")
+def unshare(id: str) -> BaseResponse:
+    """End a link."""
+    _analyser().unshare(id, owner_of(session))
+    return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
 
 
 @pages.get("/analyses/<id>/explanation")
@@ -152,7 +191,7 @@ def compare_once() -> str:
 @pages.get("/analyses/<id>/audio")
 def audio(id: str) -> Response:
     """Send the converted clip; players ask for ranges of it."""
-    wav = _analyser().audio(id, owner_of(session))
+    wav = _analyser().audio(id, owner_of(session), request.args.get("key", ""))
     return send_file(io.BytesIO(wav), mimetype="audio/wav", conditional=True, etag=id)
 
 
@@ -254,7 +293,14 @@ def _models(unknown: str | None = None) -> str:
     )
 
 
-def _result(analysis: Analysis, audio_src: str | None) -> str:
+def _result(
+    analysis: Analysis,
+    audio_src: str | None,
+    *,
+    viewer: bool = False,
+    link: str = "",
+    shared_until: datetime | None = None,
+) -> str:
     model = analysis.prediction["model"]
     bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
     same = bundle and bundle.sha256 == model["sha256"]
@@ -273,6 +319,10 @@ def _result(analysis: Analysis, audio_src: str | None) -> str:
         downloads=_downloads(analysis),
         usual=bundle.card.get("quality") if bundle and same else None,
         shown=shown,
+        viewer=viewer,
+        link=link,
+        shared_until=shared_until,
+        share_days=_settings().share_days,
         timeline=charts.timeline,
         record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
         track_record=words.track_record(bundle.card) if bundle and same else "",

@@ -131,6 +131,12 @@ class Settings:
     retention_days: int = _setting(
         "SER_RETENTION_DAYS", 30, "Days after which a kept analysis is deleted.", _whole(1, 3650)
     )
+    share_days: int = _setting(
+        "SER_SHARE_DAYS",
+        7,
+        "Days for which a link opens that somebody made to show an answer to others.",
+        _whole(1, 3650),
+    )
     concurrency: int = _setting(
         "SER_CONCURRENCY", 2, "Recordings analysed side by side in each worker.", _whole(1, 64)
     )

@@ -19,11 +19,13 @@ from webapp.settings import Settings
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
 
-UPLOAD, AUDIO, RECORD = "upload", "audio.wav", "record.json"
-PARTS = (UPLOAD, AUDIO, RECORD)
-"""What is kept of an analysis; the record comes last and is what makes the others count."""
+UPLOAD, AUDIO, RECORD, SHARE = "upload", "audio.wav", "record.json", "share.json"
+PARTS = (UPLOAD, AUDIO, RECORD, SHARE)
+"""What is kept of an analysis; the record is what makes the others count, a share may follow."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_OWNERS = "owners"
+"""Where the marks lie; too short for an id."""
 
 
 class StorageError(ml.SerError):
@@ -68,6 +70,21 @@ class Storage(Protocol):
     def read(self, id: str, part: str) -> bytes:
         """Give the content of one part; raises `AnalysisNotFoundError` where there is none."""
 
+    def put(self, id: str, part: str, content: bytes) -> None:
+        """Keep or replace one part of an analysis; `AnalysisNotFoundError` where there is none."""
+
+    def drop(self, id: str, part: str) -> None:
+        """Remove one part; nothing happens where there is none."""
+
+    def mark(self, owner: str, id: str) -> None:
+        """Note that an analysis is an owner's; `owner` is named like an id."""
+
+    def unmark(self, owner: str, id: str) -> None:
+        """Take such a note away; nothing happens where there is none."""
+
+    def marked(self, owner: str) -> tuple[str, ...]:
+        """Name what was noted for an owner, whether it is still kept or not."""
+
     def delete(self, id: str) -> None:
         """Remove all parts now; nothing happens where there is none."""
 
@@ -97,6 +114,7 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[datetime, dict[str, bytes]]] = {}
+        self._marks: dict[str, set[str]] = {}
         self._lock = threading.Lock()
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
@@ -118,6 +136,34 @@ class MemoryStorage:
             return self._kept[check_id(id)][1][part]
         except KeyError:
             raise AnalysisNotFoundError() from None
+
+    def put(self, id: str, part: str, content: bytes) -> None:
+        """See `Storage`."""
+        with self._lock:
+            if check_id(id) not in self._kept:
+                raise AnalysisNotFoundError()
+            self._kept[id][1][part] = content
+
+    def drop(self, id: str, part: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            if check_id(id) in self._kept:
+                self._kept[id][1].pop(part, None)
+
+    def mark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._marks.setdefault(check_id(owner), set()).add(check_id(id))
+
+    def unmark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._marks.get(check_id(owner), set()).discard(check_id(id))
+
+    def marked(self, owner: str) -> tuple[str, ...]:
+        """See `Storage`."""
+        with self._lock:
+            return tuple(sorted(self._marks.get(check_id(owner), ())))
 
     def delete(self, id: str) -> None:
         """See `Storage`."""
@@ -188,6 +234,48 @@ class LocalStorage:
                 return (self.root / check_id(id) / part).read_bytes()
             except FileNotFoundError:
                 raise AnalysisNotFoundError() from None
+
+    def put(self, id: str, part: str, content: bytes) -> None:
+        """See `Storage`."""
+        folder = self.root / check_id(id)
+        with _as_storage_error(OSError):
+            draft = folder / f".{part}-{secrets.token_hex(8)}"
+            try:
+                self._write(draft, content)
+                os.replace(draft, folder / part)
+                _sync_folder(folder)
+            except FileNotFoundError:
+                raise AnalysisNotFoundError() from None
+
+    def drop(self, id: str, part: str) -> None:
+        """See `Storage`."""
+        with _as_storage_error(OSError):
+            (self.root / check_id(id) / part).unlink(missing_ok=True)
+
+    def mark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        path = self.root / _OWNERS / check_id(owner) / check_id(id)
+        with _as_storage_error(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+
+    def unmark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        path = self.root / _OWNERS / check_id(owner) / check_id(id)
+        with _as_storage_error(OSError):
+            path.unlink(missing_ok=True)
+            # Not empty, or gone: somebody else's business.
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()
+
+    def marked(self, owner: str) -> tuple[str, ...]:
+        """See `Storage`."""
+        folder = self.root / _OWNERS / check_id(owner)
+        with _as_storage_error(OSError):
+            try:
+                return tuple(sorted(path.name for path in folder.iterdir()))
+            except FileNotFoundError:
+                return ()
 
     def delete(self, id: str) -> None:
         """See `Storage`."""
@@ -342,6 +430,43 @@ class AzureStorage:
             if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
                 raise AnalysisNotFoundError()
             return bytes(self._container.download_blob(f"{id}/{part}").readall())
+
+    def put(self, id: str, part: str, content: bytes) -> None:
+        """See `Storage`."""
+        check_id(id)
+        with self._errors():
+            record = self._container.get_blob_client(f"{id}/{RECORD}").get_blob_properties()
+            expires = datetime.fromisoformat(record.metadata["expires"])
+            self._upload(f"{id}/{part}", content, expires, overwrite=True)
+
+    def drop(self, id: str, part: str) -> None:
+        """See `Storage`."""
+        self._remove(f"{check_id(id)}/{part}")
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(AnalysisNotFoundError), self._errors():
+            self._container.delete_blob(name)
+
+    def mark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        with self._errors():
+            self._container.upload_blob(self._mark(owner, id), b"", overwrite=True)
+
+    def unmark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        self._remove(self._mark(owner, id))
+
+    def _mark(self, owner: str, id: str) -> str:
+        return f"{_OWNERS}/{check_id(owner)}/{check_id(id)}"
+
+    def marked(self, owner: str) -> tuple[str, ...]:
+        """See `Storage`."""
+        prefix = f"{_OWNERS}/{check_id(owner)}/"
+        found: list[str] = []
+        with contextlib.suppress(AnalysisNotFoundError), self._errors():
+            blobs = self._container.list_blobs(name_starts_with=prefix)
+            found += [blob.name.removeprefix(prefix) for blob in blobs]
+        return tuple(sorted(found))
 
     def delete(self, id: str) -> None:
         """See `Storage`."""
