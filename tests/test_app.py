@@ -130,7 +130,7 @@ def test_wrong_method(client):
     response = client.get("/predict")
     assert_error(response, 405, "method_not_allowed")
     assert "POST" in response.headers["Allow"]
-    assert client.get("/analyses").status_code == 405
+    assert client.put("/analyses").status_code == 405
 
 
 def test_a_form_without_its_token(client):

@@ -37,6 +37,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         "SER_MAX_UPLOAD_MB": "7",
         "SER_MAX_SECONDS": "60",
         "SER_RETENTION_DAYS": "1",
+        "SER_SHARE_DAYS": "2",
         "SER_CONCURRENCY": "5",
         "WEB_CONCURRENCY": "4",
         "SER_CONTACT": "Ada, ada@example.org",
