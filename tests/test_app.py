@@ -16,6 +16,7 @@ import webapp.errors
 from webapp import create_app
 from webapp.analysis import BusyError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
+from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.settings import Settings
 from webapp.storage import AnalysisNotFoundError, StorageError
 
@@ -177,7 +178,7 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
 
     met = {*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError}
     met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError}
-    met |= {NoWindowError, ModelChangedError}
+    met |= {NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
     # These name a path, which only the command line is given.
     met -= {ml.UnreadableFileError, ml.EncoderWeightsError}
     assert met == set(webapp.errors.STATUS)

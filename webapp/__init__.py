@@ -1,14 +1,18 @@
 """The website and HTTP API; `create_app` puts its parts together."""
 
 from datetime import timedelta
+from pathlib import Path
 
-from flask import Flask, Response, request
+import click
+from flask import Flask, Response, current_app, request
+from flask.cli import with_appcontext
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.analysis import Analyser
 from webapp.api import api
+from webapp.contributions import Contributions
 from webapp.errors import handle_errors
 from webapp.pages import pages
 from webapp.settings import ROOT, Settings, read_settings, session_key
@@ -63,7 +67,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = SessionCookie()
     analyser = Analyser(settings, open_storage(settings))
-    app.extensions.update(settings=settings, analyser=analyser)
+    contributions = Contributions(open_storage(settings, "contributions"))
+    app.extensions.update(settings=settings, analyser=analyser, contributions=contributions)
+    app.cli.add_command(export_contributions)
     handle_errors(app)
     CSRFProtect(app).exempt(api)
     app.register_blueprint(pages)
@@ -74,6 +80,15 @@ def create_app(settings: Settings | None = None) -> Flask:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     return app
+
+
+@click.command("export-contributions")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@with_appcontext
+def export_contributions(folder: Path) -> None:
+    """Write the clips that visitors gave as a corpus: FOLDER/clips.csv and the sounds."""
+    count = current_app.extensions["contributions"].export(folder)
+    click.echo(f"{count} clips in {folder / 'clips.csv'}")
 
 
 class SessionCookie(SecureCookieSessionInterface):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import json
 import logging
@@ -30,6 +29,7 @@ from webapp.storage import (
     AnalysisNotFoundError,
     Storage,
     StorageError,
+    digest,
 )
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ class Analyser:
             "schema": SCHEMA,
             "created": analysis.created.isoformat(),
             "expires": expires.isoformat(),
-            "owners": [_digest(owner) for owner in owners],
+            "owners": [digest(owner) for owner in owners],
             "filename": analysis.filename,
             "sample": analysis.sample,
             "prediction": analysis.prediction,
@@ -351,7 +351,7 @@ class Analyser:
         }
         parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
         # Noted first: a note without an analysis is passed over, the other way round it is lost.
-        self._storage.mark(_digest(owners[0]), id)
+        self._storage.mark(digest(owners[0]), id)
         self._storage.save(id, parts, expires)
         return replace(analysis, id=id, wav=None, expires=expires)
 
@@ -367,7 +367,7 @@ class Analyser:
         """
         record = _parsed(self._storage.read(id, RECORD))
         expires = datetime.fromisoformat(record["expires"])
-        owned = [hmac.compare_digest(kept, _digest(owner)) for kept in record["owners"]]
+        owned = [hmac.compare_digest(kept, digest(owner)) for kept in record["owners"]]
         if expires <= self._clock() or not (any(owned) or self._opens(id, key)):
             raise AnalysisNotFoundError()
         return Analysis(
@@ -390,11 +390,11 @@ class Analyser:
     def mine(self, owner: str) -> list[Analysis]:
         """Give what an owner has made and is still kept, the newest first."""
         found = []
-        for id in self._storage.marked(_digest(owner)):
+        for id in self._storage.marked(digest(owner)):
             try:
                 found.append(self.get(id, owner))
             except AnalysisNotFoundError:
-                self._storage.unmark(_digest(owner), id)
+                self._storage.unmark(digest(owner), id)
         return sorted(found, key=lambda analysis: analysis.created, reverse=True)
 
     def share(self, id: str, owner: str) -> str:
@@ -408,7 +408,7 @@ class Analyser:
         analysis, key = self.get(id, owner), secrets.token_urlsafe(16)
         until = self._clock() + timedelta(days=self._settings.share_days)
         assert analysis.expires
-        share = {"key": _digest(key), "until": min(until, analysis.expires).isoformat()}
+        share = {"key": digest(key), "until": min(until, analysis.expires).isoformat()}
         self._storage.put(id, SHARE, json.dumps(share).encode())
         return key
 
@@ -425,7 +425,7 @@ class Analyser:
         if not key:
             return False
         kept, until = self._share(id)
-        return until is not None and hmac.compare_digest(kept, _digest(key))
+        return until is not None and hmac.compare_digest(kept, digest(key))
 
     def _share(self, id: str) -> tuple[str, datetime | None]:
         try:
@@ -542,10 +542,6 @@ def _peaks(waveform: ml.Waveform) -> tuple[int, ...]:
     )
     top = max(float(loudest.max()), 1e-6)
     return tuple(np.round(99 * np.maximum(loudest, 0) / top).astype(int).tolist())
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _parsed(record: bytes) -> dict[str, Any]:

@@ -12,12 +12,15 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 import ml
 from webapp.analysis import BusyError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
+from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.storage import AnalysisNotFoundError, StorageError
 
 log = logging.getLogger(__name__)
 
 STATUS: dict[type[ml.SerError], int] = {
     NoFileError: 400,
+    NoConsentError: 400,
+    NoSuchLabelError: 400,
     ml.EmptyFileError: 400,
     ml.UnknownLabelsError: 400,
     ml.UnknownModelError: 400,

@@ -36,6 +36,7 @@ from webapp.analysis import (
     saved_upload,
 )
 from webapp.closer import Closer
+from webapp.contributions import Contributions
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import Settings
 
@@ -110,7 +111,10 @@ def create() -> BaseResponse | str | tuple[str, int]:
 @pages.get("/analyses")
 def mine() -> str:
     """List what this browser has made."""
-    return render_template("mine.html", analyses=_analyser().mine(owner_of(session)))
+    owner = owner_of(session)
+    return render_template(
+        "mine.html", analyses=_analyser().mine(owner), given=_contributions().mine(owner)
+    )
 
 
 @pages.post("/analyses/delete")
@@ -186,6 +190,29 @@ def compare_once() -> str:
     with saved_upload(upload) as path:
         answers = _analyser().compare_once(path)
     return _compared(answers, display_name(upload.filename or "") if upload else "", None, None)
+
+
+@pages.post("/analyses/<id>/feedback")
+def feedback(id: str) -> BaseResponse:
+    """Keep a clip with what was meant, where whoever made it consents."""
+    owner = owner_of(session)
+    analysis, wav = _analyser().get(id, owner), _analyser().audio(id, owner)
+    _contributions().give(
+        wav,
+        request.form.get("label", ""),
+        analysis.prediction,
+        owner=owner,
+        consent=request.form.get("consent") == "1",
+    )
+    session["thanks"] = id
+    return redirect(url_for("pages.result", id=id, _anchor="right"), code=303)
+
+
+@pages.post("/contributions/<id>/delete")
+def take_back(id: str) -> BaseResponse:
+    """Remove a clip that this browser gave."""
+    _contributions().take_back(id, owner_of(session))
+    return redirect(url_for("pages.mine"), code=303)
 
 
 @pages.get("/analyses/<id>/audio")
@@ -322,6 +349,8 @@ def _result(
         viewer=viewer,
         link=link,
         shared_until=shared_until,
+        thanked=analysis.id is not None and session.pop("thanks", None) == analysis.id,
+        labels=ml.LABELS,
         share_days=_settings().share_days,
         timeline=charts.timeline,
         record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
@@ -404,6 +433,10 @@ def _bundles() -> list[ml.Bundle]:
 
 def _analyser() -> Analyser:
     return current_app.extensions["analyser"]
+
+
+def _contributions() -> Contributions:
+    return current_app.extensions["contributions"]
 
 
 def _settings() -> Settings:

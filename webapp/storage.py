@@ -2,12 +2,14 @@
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -95,9 +97,14 @@ class Storage(Protocol):
         """Remove what interrupted writes and deletions left behind."""
 
 
-def open_storage(settings: Settings) -> Storage:
-    """Give the storage that the settings name; it is not touched yet."""
-    return STORAGES[settings.storage](settings)
+def open_storage(settings: Settings, kind: str = "analyses") -> Storage:
+    """Give the storage that the settings name, for one kind of thing; it is not touched yet."""
+    return STORAGES[settings.storage](settings, kind)
+
+
+def digest(secret: str) -> str:
+    """Give the hash of a secret, which is all that is kept of it."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -389,16 +396,20 @@ class AzureStorage:
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
         """See `Storage`."""
+        check_id(id)
+        self._into_container(lambda: self._write(id, parts, expires))
+
+    def _into_container(self, write: Callable[[], object]) -> None:
+        """Write, and make the container first where it is missing."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        check_id(id)
         with self._errors():
             try:
-                self._write(id, parts, expires)
+                write()
             except ResourceNotFoundError:
                 with contextlib.suppress(ResourceExistsError):
                     self._container.create_container()
-                self._write(id, parts, expires)
+                write()
 
     def _write(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
         """Write all parts; the first one claims the id, and a failure after it takes all back."""
@@ -449,8 +460,8 @@ class AzureStorage:
 
     def mark(self, owner: str, id: str) -> None:
         """See `Storage`."""
-        with self._errors():
-            self._container.upload_blob(self._mark(owner, id), b"", overwrite=True)
+        name = self._mark(owner, id)
+        self._into_container(lambda: self._container.upload_blob(name, b"", overwrite=True))
 
     def unmark(self, owner: str, id: str) -> None:
         """See `Storage`."""
@@ -504,8 +515,15 @@ class AzureStorage:
                 self.delete(id)
 
 
-STORAGES: dict[str, Callable[[Settings], Storage]] = {
-    "local": lambda settings: LocalStorage(settings.storage_dir / "analyses"),
-    "azure": AzureStorage,
-    "memory": lambda settings: MemoryStorage(),
+def _azure(settings: Settings, kind: str) -> Storage:
+    """Give each kind a container of its own; that of analyses bears the settings' name."""
+    if kind != "analyses":
+        settings = replace(settings, container=f"{settings.container}-{kind}"[:63])
+    return AzureStorage(settings)
+
+
+STORAGES: dict[str, Callable[[Settings, str], Storage]] = {
+    "local": lambda settings, kind: LocalStorage(settings.storage_dir / kind),
+    "azure": _azure,
+    "memory": lambda settings, kind: MemoryStorage(),
 }
