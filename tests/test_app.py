@@ -14,7 +14,7 @@ from flask import abort
 import ml
 import webapp.errors
 from webapp import create_app
-from webapp.analysis import BusyError, NoFileError
+from webapp.analysis import BusyError, LiveSoundError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.settings import Settings
@@ -178,7 +178,7 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
 
     met = {*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError}
     met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError}
-    met |= {NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
+    met |= {LiveSoundError, NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
     # These name a path, which only the command line is given.
     met -= {ml.UnreadableFileError, ml.EncoderWeightsError}
     assert met == set(webapp.errors.STATUS)

@@ -1,86 +1,16 @@
 """The site in a real browser: Debian's Chromium, a fake microphone, the real model."""
 
 import re
-import threading
-from pathlib import Path
 
 import pytest
 from cards import copy_bundle, full_card
 from clips import VOICE
-from playwright.sync_api import expect, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import expect
 
 import ml
 import ml.bundle
-from webapp import create_app
-from webapp.settings import Settings
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 ANSWER = re.compile(r"^(Sounds |Not sure|No voice|Too )")
-PATIENCE_MS = 60_000
-expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def site():
-    app = create_app(Settings(storage="memory", max_upload_mb=1))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if not CHROMIUM.exists():
-        pytest.fail("Chromium is missing. Install it: sudo apt-get install -y chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def new_page(chromium, site):
-    """Opens pages that note every complaint and every request to another host."""
-    troubles: list[str] = []
-    contexts = []
-
-    def opened(**options):
-        context = chromium.new_context(base_url=site, **options)
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: note(message.type, message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda request: note_request(request.url))
-        return page
-
-    def note(kind, text):
-        if kind in ("error", "warning"):
-            troubles.append(text)
-
-    def note_request(url):
-        if not url.startswith((site, "data:", "blob:")):
-            troubles.append(f"request to {url}")
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def expect_answer(page):

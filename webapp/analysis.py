@@ -42,6 +42,8 @@ SCHEMA = 1
 SAMPLES = ROOT / "samples"
 SWEEP_EVERY_S = 3600.0
 RETRY_READY_S = 10.0
+LIVE_S = 6
+"""Longest stretch of a live request, seconds."""
 
 NOT_KEPT = ml.Notice(
     "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
@@ -54,6 +56,17 @@ class NoFileError(ml.SerError):
     code: ClassVar[str] = "no_file"
     message_template: ClassVar[str] = "No recording came with the request."
     hint_template: ClassVar[str] = "Choose a file; programs send it as the multipart field 'file'."
+
+
+class LiveSoundError(ml.SerError):
+    """The body of a live request is not the sound that is taken."""
+
+    code: ClassVar[str] = "bad_live_sound"
+    message_template: ClassVar[str] = "The body holds {given}; wanted: {wanted}."
+    hint_template: ClassVar[str] = (
+        "Send at most 6 s of mono 16 kHz samples as signed 16-bit little-endian integers, with "
+        "the media type audio/L16;rate=16000."
+    )
 
 
 class BusyError(ml.SerError):
@@ -259,6 +272,35 @@ class Analyser:
     ) -> dict[str, Any]:
         """Answer for a recording and keep nothing; gives the JSON object of `ml.to_dict`."""
         return self._predict(data, model, labels, None)[1]
+
+    def live(self, pcm: bytes, model: str | None = None) -> dict[str, Any]:
+        """Answer for some seconds of sound that is going on, and keep nothing.
+
+        Parameters
+        ----------
+        pcm : bytes
+            Mono, 16 kHz, signed 16-bit little-endian, at most `LIVE_S` seconds.
+
+        Returns
+        -------
+        dict
+            The JSON object of `ml.to_dict`.
+
+        Raises
+        ------
+        LiveSoundError
+            If it is empty, longer, or not whole samples.
+        """
+        import numpy as np
+
+        if not pcm or len(pcm) % 2:
+            raise LiveSoundError(given=f"{len(pcm)} bytes", wanted="whole samples of two bytes")
+        if len(pcm) > 2 * 16_000 * LIVE_S:
+            raise LiveSoundError(given=f"{len(pcm) / 32_000:.1f} s", wanted=f"{LIVE_S} s at most")
+        samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768
+        recognizer = self._recognizer(model)
+        with self._place():
+            return ml.to_dict(recognizer.recognize(ml.Waveform(samples, 16_000)))
 
     def look_closer(self, id: str, owner: str, window: int | None = None) -> Closer:
         """Take a window of a kept recording apart; raises as `get` and `look_closer` do."""

@@ -11,9 +11,11 @@ from werkzeug.exceptions import NotFound
 
 import ml
 from webapp import cards
-from webapp.analysis import Analyser, Analysis, display_name, saved_upload
+from webapp.analysis import Analyser, Analysis, LiveSoundError, display_name, saved_upload
 
 api = Blueprint("api", __name__)
+
+LIVE_TYPE = "audio/L16;rate=16000"
 
 CARD_KEYS = (
     *("title", "description", "licence", "parameters", "size_bytes", "created", "speed"),
@@ -89,6 +91,16 @@ def download(id: str, format: str) -> Response:
     response = Response(row.render(analysis.prediction), mimetype=row.mimetype)
     response.headers.set("Content-Disposition", "attachment", filename=f"undertone{row.suffix}")
     return response
+
+
+@api.post("/api/v1/live")
+def live() -> Response:
+    """Answer for the last seconds of a recording that is going on; nothing is kept."""
+    given = request.mimetype
+    rate = request.mimetype_params.get("rate", "16000")
+    if given != "audio/l16" or rate != "16000":
+        raise LiveSoundError(given=request.content_type or "no media type", wanted=LIVE_TYPE)
+    return jsonify(_analyser().live(request.get_data(), _model()))
 
 
 @api.get("/api/v1/models")

@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 import ml
-from webapp.analysis import BusyError, NoFileError
+from webapp.analysis import BusyError, LiveSoundError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.storage import AnalysisNotFoundError, StorageError
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 STATUS: dict[type[ml.SerError], int] = {
     NoFileError: 400,
+    LiveSoundError: 400,
     NoConsentError: 400,
     NoSuchLabelError: 400,
     ml.EmptyFileError: 400,

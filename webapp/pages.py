@@ -299,6 +299,7 @@ def _home(**message: object) -> str:
     return render_template(
         "home.html",
         label_count=words.number(len(_bundle().labels)),
+        names={label: words.adjective(label) for label in ml.LABELS},
         models=_bundles(),
         default_model=_analyser().default_model,
         samples=samples(),

@@ -15,6 +15,10 @@ const chosenFile = setUpFile(form);
 
 setUpRecorder(form.querySelector("[data-recorder]"), {
   maxSeconds: Number(form.dataset.maxSeconds),
+  live: () => ({
+    address: `${form.dataset.liveAddress}?model=${form.elements.model?.value ?? ""}`,
+    names: JSON.parse(form.dataset.names),
+  }),
   onSend: (recording) => sendForm({ file: recording }, "your recording"),
 });
 

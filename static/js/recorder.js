@@ -1,6 +1,7 @@
 // Records from the microphone: ask, record with a level meter, listen again, send.
 
 import { followLevel } from "./level.js";
+import { followEmotion } from "./live.js";
 
 // The browser's own choice of these; the server tells formats by their content.
 const TYPES = [
@@ -18,7 +19,7 @@ const REFUSALS = {
 const QUIET_AFTER_S = 3;
 const QUIET_LEVEL = 0.02;
 
-export function setUpRecorder(root, { maxSeconds, onSend }) {
+export function setUpRecorder(root, { maxSeconds, live, onSend }) {
   const button = root.querySelector(".record");
   const name = root.querySelector('[data-part="name"]');
   const state = root.querySelector(".record-state");
@@ -26,18 +27,23 @@ export function setUpRecorder(root, { maxSeconds, onSend }) {
   const trace = root.querySelector(".trace");
   const review = root.querySelector(".review");
   const player = review.querySelector("audio");
+  const panel = root.querySelector("[data-live]");
+  const wanted = root.querySelector("[data-live-wanted]");
   let recorder = null;
   let recording = null;
 
+  const cannot = (why) => {
+    root.querySelector('[data-part="live"]').hidden = wanted.closest(".check").hidden = true;
+    state.textContent = why;
+  };
+
   root.hidden = false;
   if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) {
-    root.querySelector('[data-part="live"]').hidden = true;
-    state.textContent = "Browsers allow recording only on pages opened over HTTPS or on this computer itself. Choosing a file works here.";
+    cannot("Browsers allow recording only on pages opened over HTTPS or on this computer itself. Choosing a file works here.");
     return;
   }
   if (!globalThis.MediaRecorder) {
-    root.querySelector('[data-part="live"]').hidden = true;
-    state.textContent = "This browser cannot record. Record with another program, then choose the file.";
+    cannot("This browser cannot record. Record with another program, then choose the file.");
     return;
   }
 
@@ -47,6 +53,7 @@ export function setUpRecorder(root, { maxSeconds, onSend }) {
     state.textContent = text;
     time.hidden = trace.hidden = next !== "recording";
     review.hidden = next !== "review";
+    wanted.closest(".check").hidden = next !== "idle" && next !== "asking";
     root.querySelector('[data-part="live"]').hidden = next === "review";
   }
 
@@ -69,8 +76,12 @@ export function setUpRecorder(root, { maxSeconds, onSend }) {
     recorder = new MediaRecorder(stream, type ? { mimeType: type } : {});
     recorder.addEventListener("dataavailable", ({ data }) => pieces.push(data));
     const stopMeter = watch(stream);
+    // Without it the recording is all the same.
+    const following = wanted.checked ? followEmotion(stream, panel, live()).catch(() => null) : null;
     recorder.addEventListener("stop", () => {
       stopMeter();
+      panel.hidden = true;
+      following?.then((stopFollowing) => stopFollowing?.());
       for (const track of stream.getTracks()) track.stop();
       recording = new File(pieces, filename, { type: recorder.mimeType });
       offer();

@@ -33,34 +33,44 @@ function setUpTimeline(root, player, chart) {
     const row = rows.find(({ dataset }) => time >= dataset.from && time < dataset.to);
     return row ? `, ${row.querySelector("[data-says]").textContent}` : "";
   };
+  // Browsers can hang when they are sent elsewhere while still on their way: one seek at a time.
+  let next = null;
+  const at = () => next ?? player.currentTime;
   const move = () => {
-    const share = (player.currentTime - start) / duration;
+    const share = (at() - start) / duration;
     const x = `${100 * Math.max(0, Math.min(1, share))}%`;
     playhead.setAttribute("x1", x);
     playhead.setAttribute("x2", x);
     playhead.classList.toggle("moving", share >= 0 && share <= 1);
-    frame.setAttribute("aria-valuenow", player.currentTime.toFixed(1));
-    frame.setAttribute("aria-valuetext", `${player.currentTime.toFixed(1)} seconds${says(player.currentTime)}`);
+    frame.setAttribute("aria-valuenow", at().toFixed(1));
+    frame.setAttribute("aria-valuetext", `${at().toFixed(1)} seconds${says(at())}`);
     if (!player.paused) requestAnimationFrame(move);
   };
+  const go = () => {
+    if (next === null || player.seeking) return;
+    player.currentTime = next;
+    next = null;
+  };
   const seek = (time) => {
-    player.currentTime = Math.max(start, Math.min(start + duration, time));
+    next = Math.max(start, Math.min(start + duration, time));
     move();
+    go();
   };
   const toggle = () => (player.paused ? player.play().catch(() => {}) : player.pause()); // Pausing at once is no fault.
   const keys = {
-    ArrowLeft: () => seek(player.currentTime - STEP_S),
-    ArrowDown: () => seek(player.currentTime - STEP_S),
-    ArrowRight: () => seek(player.currentTime + STEP_S),
-    ArrowUp: () => seek(player.currentTime + STEP_S),
-    PageDown: () => seek(player.currentTime - duration / 10),
-    PageUp: () => seek(player.currentTime + duration / 10),
+    ArrowLeft: () => seek(at() - STEP_S),
+    ArrowDown: () => seek(at() - STEP_S),
+    ArrowRight: () => seek(at() + STEP_S),
+    ArrowUp: () => seek(at() + STEP_S),
+    PageDown: () => seek(at() - duration / 10),
+    PageUp: () => seek(at() + duration / 10),
     Home: () => seek(start),
     End: () => seek(start + duration),
     " ": toggle,
     Enter: toggle,
   };
 
+  player.addEventListener("seeked", go);
   for (const event of ["play", "seeked", "timeupdate"]) player.addEventListener(event, move);
   frame.tabIndex = 0;
   frame.setAttribute("role", "slider");
