@@ -71,7 +71,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions.update(settings=settings, analyser=analyser, contributions=contributions)
     app.cli.add_command(export_contributions)
     handle_errors(app)
-    CSRFProtect(app).exempt(api)
+    protect = CSRFProtect(app)
+    protect.exempt(api)
+    protect.exempt("webapp.pages.shared")  # It takes nothing.
     app.register_blueprint(pages)
     app.register_blueprint(api)
     app.before_request(analyser.sweep_when_due)

@@ -38,7 +38,7 @@ from webapp.analysis import (
 from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.sections import comparisons, reproduction, sections
-from webapp.settings import Settings
+from webapp.settings import ROOT, Settings
 
 pages = Blueprint("pages", __name__)
 
@@ -77,6 +77,8 @@ for _filter in (
     words.vote_ranking,
 ):
     pages.add_app_template_filter(_filter)
+
+STATIC = ROOT / "static"
 
 INLINE_TEXT_BYTES = 300 * 1024
 """A download of an answer that is not kept travels inside its page up to this size."""
@@ -275,6 +277,30 @@ def model(name: str) -> str | tuple[str, int]:
         sections=sections(bundle.card),
         reproduction=reproduction(bundle.card),
     )
+
+
+@pages.get("/offline")
+def offline() -> str:
+    """Say kindly that there is no connection; the service worker keeps this page."""
+    return render_template("offline.html")
+
+
+@pages.get("/manifest.webmanifest")
+def manifest() -> Response:
+    """Describe the site for phones that install it."""
+    return send_file(STATIC / "manifest.webmanifest", mimetype="application/manifest+json")
+
+
+@pages.get("/worker.js")
+def worker() -> Response:
+    """Send the service worker; its address at the root lets it serve all pages."""
+    return send_file(STATIC / "js" / "worker.js", mimetype="text/javascript")
+
+
+@pages.post("/share")
+def shared() -> BaseResponse:
+    """Meet a share that no service worker took: without its form's token nothing is analysed."""
+    return redirect(url_for("pages.home"), code=303)
 
 
 @pages.get("/privacy")

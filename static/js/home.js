@@ -4,6 +4,7 @@ import { setUpClips } from "./clips.js";
 import { setUpFile } from "./file.js";
 import { setUpRecorder } from "./recorder.js";
 import { send } from "./send.js";
+import { forgetWaiting, keepWaiting, setUpWaiting, takeShared } from "./waiting.js";
 
 document.documentElement.classList.add("js");
 
@@ -19,8 +20,27 @@ setUpRecorder(form.querySelector("[data-recorder]"), {
     address: `${form.dataset.liveAddress}?model=${form.elements.model?.value ?? ""}`,
     names: JSON.parse(form.dataset.names),
   }),
-  onSend: (recording) => sendForm({ file: recording }, "your recording"),
+  onSend: sendRecording,
 });
+
+const showWaiting = await setUpWaiting(document.querySelector("[data-waiting]"), { onSend: sendRecording });
+
+const given = await takeShared();
+if (given) {
+  const only = new DataTransfer();
+  only.items.add(given);
+  form.elements.file.files = only.files;
+  form.elements.file.dispatchEvent(new Event("change"));
+  form.querySelector('[data-action="analyse"]').focus();
+}
+
+// A recording that cannot be sent is kept here until it can.
+function sendRecording(recording) {
+  sendForm({ file: recording }, "your recording", {
+    onLost: () => keepWaiting(recording).then(showWaiting),
+    onSent: forgetWaiting,
+  });
+}
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -33,14 +53,27 @@ form.addEventListener("submit", (event) => {
   if (file) sendForm({ file }, `“${file.name}”`);
 });
 
-function sendForm({ file, sample }, what) {
+async function sendForm({ file, sample }, what, events = {}) {
   const body = new FormData();
-  body.set("csrf_token", form.elements.csrf_token.value);
+  body.set("csrf_token", await token());
   body.set("keep", form.elements.keep.checked ? "0" : "1");
   if (form.elements.model) body.set("model", form.elements.model.value);
   if (sample) body.set("sample", sample);
   if (file) body.set("file", file, file.name);
-  send(form, body, what);
+  send(form, body, what, events);
+}
+
+// The page may come from the service worker, with the token of a session that is over.
+async function token() {
+  const own = form.elements.csrf_token;
+  if (!navigator.serviceWorker?.controller) return own.value;
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch("/", { cache: "no-store" })).text(), "text/html");
+    own.value = page.querySelector("[name=csrf_token]").value;
+  } catch {
+    // Without a connection the sending fails, too, and says so.
+  }
+  return own.value;
 }
 
 // A page that comes back from the browser's cache may still show a sending that is over.

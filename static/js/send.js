@@ -2,7 +2,7 @@
 
 import { setUpResult } from "./result.js";
 
-export function send(form, body, what) {
+export function send(form, body, what, { onLost, onSent } = {}) {
   const part = (name) => form.querySelector(`[data-part="${name}"]`);
   const request = new XMLHttpRequest();
 
@@ -24,12 +24,16 @@ export function send(form, body, what) {
     if (lengthComputable) part("progress").value = loaded / total;
   });
   request.upload.addEventListener("load", analysing);
-  request.addEventListener("load", () => show(request, body.get("file")));
+  request.addEventListener("load", () => {
+    if (request.status < 400) onSent?.();
+    show(request, body.get("file"));
+  });
   request.addEventListener("error", () => {
     busy(false);
     const problem = part("problem");
     problem.textContent = "The server could not be reached, and nothing was analysed. Check the connection, then try again.";
     problem.hidden = false;
+    onLost?.();
   });
   request.addEventListener("abort", () => busy(false));
   part("sending").querySelector('[data-action="cancel"]').onclick = () => request.abort();
