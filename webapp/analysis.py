@@ -269,9 +269,10 @@ class Analyser:
         *,
         model: str | None = None,
         labels: tuple[str, ...] | None = None,
+        progress: Callable[[float], None] | None = None,
     ) -> dict[str, Any]:
         """Answer for a recording and keep nothing; gives the JSON object of `ml.to_dict`."""
-        return self._predict(data, model, labels, None)[1]
+        return self._predict(data, model, labels, progress)[1]
 
     def live(self, pcm: bytes, model: str | None = None) -> dict[str, Any]:
         """Answer for some seconds of sound that is going on, and keep nothing.

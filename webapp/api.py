@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request, session, url_for
 from werkzeug.exceptions import NotFound
 
 import ml
-from webapp import cards
+from webapp import cards, streaming
 from webapp.analysis import Analyser, Analysis, LiveSoundError, display_name, saved_upload
 
 api = Blueprint("api", __name__)
@@ -28,22 +30,35 @@ CARD_KEYS = (
 def predict() -> Response:
     """Answer for one recording and keep nothing."""
     file = request.files.get("file")
-    with saved_upload(file) as path:
-        prediction = _analyser().predict(path, model=_model(), labels=_labels())
+    model, labels, analyser = _model(), _labels(), _analyser()
+
+    held = ExitStack()
+    path = held.enter_context(saved_upload(file))
+
+    def run(progress: streaming.Progress | None) -> dict[str, Any]:
+        with held:
+            return analyser.predict(path, model=model, labels=labels, progress=progress)
+
+    filename = display_name((file and file.filename) or "")
+    if streaming.wanted():
+        return streaming.streamed(run, lambda prediction: _for_others(prediction, filename))
+    return jsonify(_for_others(run(None), filename))
+
+
+def _for_others(prediction: dict[str, Any], filename: str) -> dict[str, Any]:
+    """Add to a prediction the names that clients of other systems look for."""
     probabilities = prediction["probabilities"]
     top = max(probabilities, key=probabilities.__getitem__, default=None)
     probability = probabilities[top] if top else None
-    return jsonify(
-        {
-            **prediction,
-            "confidence": probability,
-            "emotion": top,
-            "probability": probability,
-            "all_probs": probabilities,
-            "all_emotions": probabilities,
-            "filename": display_name((file and file.filename) or ""),
-        }
-    )
+    return {
+        **prediction,
+        "confidence": probability,
+        "emotion": top,
+        "probability": probability,
+        "all_probs": probabilities,
+        "all_emotions": probabilities,
+        "filename": filename,
+    }
 
 
 @api.post("/api/v1/analyses")
@@ -51,19 +66,32 @@ def create() -> tuple[Response, int]:
     """Answer for one recording and keep it for whoever has the token or made it here."""
     token = secrets.token_urlsafe(32)
     file = request.files.get("file")
-    with saved_upload(file) as path:
-        analysis = _analyser().analyse(
-            path,
-            (file and file.filename) or "",
-            owner=session.get("owner", token),
-            keep=True,
-            model=_model(),
-            labels=_labels(),
-            token=token,
-        )
+    analyse = partial(
+        _analyser().analyse,
+        filename=(file and file.filename) or "",
+        owner=session.get("owner", token),
+        keep=True,
+        model=_model(),
+        labels=_labels(),
+        token=token,
+    )
+
+    held = ExitStack()
+    path = held.enter_context(saved_upload(file))
+
+    def run(progress: streaming.Progress | None) -> Analysis:
+        with held:
+            return analyse(path, progress=progress)
+
+    def told(analysis: Analysis) -> dict[str, Any]:
+        return _body(analysis) | ({"token": token} if analysis.id else {})
+
+    if streaming.wanted():
+        return streaming.streamed(run, told), 200
+    analysis = run(None)
+    response = jsonify(told(analysis))
     if not analysis.id:
-        return jsonify(_body(analysis)), 200
-    response = jsonify({**_body(analysis), "token": token})
+        return response, 200
     response.headers["Location"] = url_for("api.show", id=analysis.id)
     return response, 201
 

@@ -101,10 +101,21 @@ def _finish(response: Response) -> Response:
     return response
 
 
+def described(error: Exception) -> dict[str, str]:
+    """Give the JSON object of an error, and log what nobody expected."""
+    if isinstance(error, ml.SerError) and any(isinstance(error, kind) for kind in STATUS):
+        return _body(error.code, error.message, error.hint)
+    log.error("Unexpected error request_id=%s", g.request_id, exc_info=error)
+    return _body(*INTERNAL)
+
+
+def _body(code: str, message: str, hint: str) -> dict[str, str]:
+    return {"code": code, "message": message, "hint": hint, "request_id": g.request_id}
+
+
 def _answer(status: int, code: str, message: str, hint: str) -> Response:
     if wants_json():
-        error = {"code": code, "message": message, "hint": hint, "request_id": g.request_id}
-        response = jsonify(error=error)
+        response = jsonify(error=_body(code, message, hint))
     else:
         page = render_template(
             "error.html",

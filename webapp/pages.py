@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from flask import (
@@ -24,7 +26,7 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import cards, charts, recording, words
+from webapp import cards, charts, recording, streaming, words
 from webapp.analysis import (
     Analyser,
     Analysis,
@@ -39,6 +41,9 @@ from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import FileStorage
 
 pages = Blueprint("pages", __name__)
 
@@ -98,13 +103,12 @@ def create() -> BaseResponse | str | tuple[str, int]:
     """Analyse an upload or a sample: to its page where it is kept, else the page itself."""
     sample = _sample(request.form["sample"]) if request.form.get("sample") else None
     upload = request.files.get("file")
-    if sample:
-        analysis = _analyse(sample.path, sample.file, sample.id)
-    elif upload and upload.filename:
-        with saved_upload(upload) as path:
-            analysis = _analyse(path, upload.filename)
-    else:
+    if not sample and not (upload and upload.filename):
         return _home(problem="No file came. Choose a recording first, or pick a sample below."), 400
+    analyse = _analysis_of(sample, upload)
+    if streaming.wanted():
+        return streaming.streamed(analyse, _told)
+    analysis = analyse(None)
     if analysis.id:
         return redirect(url_for("pages.result", id=analysis.id), code=303)
     return _result(analysis, _inline(analysis.wav))
@@ -309,15 +313,35 @@ def privacy() -> str:
     return render_template("privacy.html", settings=_settings())
 
 
-def _analyse(path: Path, filename: str, sample: str | None = None) -> Analysis:
-    return _analyser().analyse(
-        path,
-        filename,
+def _analysis_of(
+    sample: Sample | None, upload: FileStorage | None
+) -> Callable[[streaming.Progress | None], Analysis]:
+    """Prepare the analysis that the form asks for; what it gives knows nothing of the request."""
+    analyse = partial(
+        _analyser().analyse,
         owner=owner_of(session),
         keep=request.form.get("keep", "1") != "0",
         model=request.form.get("model") or None,
-        sample=sample,
     )
+
+    if sample:
+        chosen = partial(analyse, sample.path, sample.file, sample=sample.id)
+        return lambda progress: chosen(progress=progress)
+    held = ExitStack()
+    path, filename = held.enter_context(saved_upload(upload)), (upload and upload.filename) or ""
+
+    def run(progress: streaming.Progress | None) -> Analysis:
+        with held:
+            return analyse(path, filename, progress=progress)
+
+    return run
+
+
+def _told(analysis: Analysis) -> dict[str, str]:
+    """Say where an answer is, or what it is where nothing was kept."""
+    if analysis.id:
+        return {"location": url_for("pages.result", id=analysis.id)}
+    return {"page": _result(analysis, _inline(analysis.wav))}
 
 
 def _home(**message: object) -> str:

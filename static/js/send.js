@@ -11,6 +11,12 @@ export function send(form, body, what, { onLost, onSent } = {}) {
     part("sending-state").textContent = state;
     part("progress").setAttribute("aria-label", title);
   };
+  const stop = (text) => {
+    busy(false);
+    const problem = part("problem");
+    problem.textContent = text;
+    problem.hidden = false;
+  };
   const busy = (on) => {
     for (const child of form.querySelectorAll(".ways, .keep, .more")) child.hidden = on;
     part("sending").hidden = !on;
@@ -24,15 +30,21 @@ export function send(form, body, what, { onLost, onSent } = {}) {
     if (lengthComputable) part("progress").value = loaded / total;
   });
   request.upload.addEventListener("load", analysing);
+  request.addEventListener("progress", () => {
+    const share = lines(request).findLast((line) => "progress" in line)?.progress;
+    if (share) part("progress").value = share;
+  });
   request.addEventListener("load", () => {
+    const last = streamed(request) ? lines(request).at(-1) : null;
+    if (streamed(request) && (!last || last.error)) {
+      stop(last ? `${last.error.message} ${last.error.hint}` : LOST);
+      return;
+    }
     if (request.status < 400) onSent?.();
-    show(request, body.get("file"));
+    show(request, last, body.get("file"));
   });
   request.addEventListener("error", () => {
-    busy(false);
-    const problem = part("problem");
-    problem.textContent = "The server could not be reached, and nothing was analysed. Check the connection, then try again.";
-    problem.hidden = false;
+    stop(LOST);
     onLost?.();
   });
   request.addEventListener("abort", () => busy(false));
@@ -45,17 +57,27 @@ export function send(form, body, what, { onLost, onSent } = {}) {
   part("sending-title").focus();
   form.scrollIntoView({ block: "center" });
   request.open("POST", form.action);
+  request.setRequestHeader("Accept", "application/x-ndjson, text/html");
   request.send(body);
 }
 
-function show(request, file) {
-  const kept = request.responseURL && request.responseURL !== document.getElementById("give").action;
-  if (kept && request.status < 400) {
-    location.assign(request.responseURL);
+const LOST = "The server could not be reached, and nothing was analysed. Check the connection, then try again.";
+
+const streamed = (request) => request.getResponseHeader("Content-Type")?.startsWith("application/x-ndjson");
+
+// What has come so far, without a line that is still on its way.
+function lines(request) {
+  if (!streamed(request)) return [];
+  return request.responseText.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+}
+
+function show(request, last, file) {
+  if (last?.location) {
+    location.assign(last.location);
     return;
   }
   // Nothing was kept, or it went wrong: the answer has no address, so it takes this page's place.
-  const page = new DOMParser().parseFromString(request.responseText, "text/html");
+  const page = new DOMParser().parseFromString(last?.page ?? request.responseText, "text/html");
   const main = page.querySelector("main");
   if (!main) {
     document.querySelector("main").textContent = `The server answered with status ${request.status}. Load the page again, then try once more.`;
