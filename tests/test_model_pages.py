@@ -18,7 +18,7 @@ from webapp.sections import ABSENT, comparisons, matrix, reproduction, sections
 from webapp.settings import Settings
 
 # By its name: in the package, "pages" is the blueprint.
-pages = importlib.import_module("webapp.pages")
+pages = importlib.import_module("webapp.results")
 
 NBSP = "\N{NO-BREAK SPACE}"
 FREE = {"licence": "CC BY 4.0", "corpora": [{"licence": "ODbL 1.0"}]}

@@ -18,7 +18,7 @@ from webapp.analysis import Analysis, samples
 from webapp.settings import Settings
 
 # By its name: in the package, "pages" is the blueprint.
-pages = importlib.import_module("webapp.pages")
+pages = importlib.import_module("webapp.results")
 
 
 MODELS = [f"/models/{name}" for name in ml.bundle_names()]

@@ -14,7 +14,7 @@ from webapp.analysis import Analyser
 from webapp.api import api
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
-from webapp.pages import pages
+from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
 from webapp.settings import ROOT, Settings, read_settings, session_key
 from webapp.storage import open_storage
 

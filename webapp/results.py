@@ -1,0 +1,312 @@
+"""What is done with an analysis on pages: make it, show it, look closer, share, give, delete."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from flask import (
+    Response,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    session,
+    url_for,
+)
+from werkzeug.wrappers import Response as BaseResponse
+
+import ml
+from webapp import charts, streaming, words
+from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of, saved_upload
+from webapp.closer import Closer
+from webapp.contributions import Contributions
+from webapp.pages import analyser, front_page, pages, sample_of, settings
+
+if TYPE_CHECKING:
+    from werkzeug.datastructures import FileStorage
+
+INLINE_TEXT_BYTES = 300 * 1024
+"""A download of an answer that is not kept travels inside its page up to this size."""
+
+INLINE_AUDIO_BYTES = 10 * 1024 * 1024
+"""A clip that is not kept travels inside its page up to this size, some five minutes."""
+
+
+@pages.post("/analyses")
+def create() -> BaseResponse | str | tuple[str, int]:
+    """Analyse an upload or a sample: to its page where it is kept, else the page itself."""
+    sample = sample_of(request.form["sample"]) if request.form.get("sample") else None
+    upload = request.files.get("file")
+    if not sample and not (upload and upload.filename):
+        return front_page(
+            problem="No file came. Choose a recording first, or pick a sample below."
+        ), 400
+    analyse = _analysis_of(sample, upload)
+    if streaming.wanted():
+        return streaming.streamed(analyse, _told)
+    analysis = analyse(None)
+    if analysis.id:
+        return redirect(url_for("pages.result", id=analysis.id), code=303)
+    return _result(analysis, _inline(analysis.wav))
+
+
+@pages.get("/analyses")
+def mine() -> str:
+    """List what this browser has made."""
+    owner = owner_of(session)
+    return render_template(
+        "mine.html", analyses=analyser().mine(owner), given=_contributions().mine(owner)
+    )
+
+
+@pages.post("/analyses/delete")
+def delete_mine() -> BaseResponse:
+    """Delete all that this browser has made; the front page then shows the receipt."""
+    count = analyser().delete_mine(owner_of(session))
+    session["receipt"] = {"count": count, "time": words.moment(datetime.now(UTC))}
+    return redirect(url_for("pages.home"), code=303)
+
+
+@pages.get("/analyses/<id>")
+def result(id: str) -> str:
+    """Show a kept analysis to the browser that made it, or to whoever has a link to it."""
+    key = request.args.get("key", "")
+    analysis = analyser().get(id, owner_of(session), key)
+    made = session.pop("shared", None)
+    link = ""
+    if made and made["id"] == id:
+        link = url_for("pages.result", id=id, key=made["key"], _external=True)
+    return _result(
+        analysis,
+        url_for("pages.audio", id=id, key=key or None),
+        viewer=bool(key),
+        link=link,
+        shared_until=analyser().shared_until(id),
+    )
+
+
+@pages.post("/analyses/<id>/share")
+def share(id: str) -> BaseResponse:
+    """Make a link for others; the page of the result shows it once."""
+    session["shared"] = {"id": id, "key": analyser().share(id, owner_of(session))}
+    return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
+
+
+@pages.post("/analyses/<id>/unshare")
+def unshare(id: str) -> BaseResponse:
+    """End a link."""
+    analyser().unshare(id, owner_of(session))
+    return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
+
+
+@pages.get("/analyses/<id>/explanation")
+def explanation(id: str) -> str:
+    """Show what was heard in a window of a kept analysis, and what decided."""
+    owner = owner_of(session)
+    analysis = analyser().get(id, owner)
+    closer = analyser().look_closer(id, owner, request.args.get("window", type=int))
+    return _closer(closer, analysis.filename, analysis.sample, id)
+
+
+@pages.post("/analyses/explanation")
+def explanation_once() -> str:
+    """Show the same of a recording that is sent for it; nothing is kept."""
+    upload = request.files.get("file")
+    with saved_upload(upload) as path:
+        closer = analyser().look_closer_once(path, request.form.get("model") or None)
+    return _closer(closer, display_name(upload.filename or "") if upload else "", None, None)
+
+
+@pages.get("/analyses/<id>/compare")
+def compare(id: str) -> str:
+    """Show what every model says of a kept analysis's clip."""
+    owner = owner_of(session)
+    analysis = analyser().get(id, owner)
+    return _compared(analyser().compare(id, owner), analysis.filename, analysis.sample, id)
+
+
+@pages.post("/analyses/compare")
+def compare_once() -> str:
+    """Show the same of a recording that is sent for it; nothing is kept."""
+    upload = request.files.get("file")
+    with saved_upload(upload) as path:
+        answers = analyser().compare_once(path)
+    return _compared(answers, display_name(upload.filename or "") if upload else "", None, None)
+
+
+@pages.post("/analyses/<id>/feedback")
+def feedback(id: str) -> BaseResponse:
+    """Keep a clip with what was meant, where whoever made it consents."""
+    owner = owner_of(session)
+    analysis, wav = analyser().get(id, owner), analyser().audio(id, owner)
+    _contributions().give(
+        wav,
+        request.form.get("label", ""),
+        analysis.prediction,
+        owner=owner,
+        consent=request.form.get("consent") == "1",
+    )
+    session["thanks"] = id
+    return redirect(url_for("pages.result", id=id, _anchor="right"), code=303)
+
+
+@pages.post("/contributions/<id>/delete")
+def take_back(id: str) -> BaseResponse:
+    """Remove a clip that this browser gave."""
+    _contributions().take_back(id, owner_of(session))
+    return redirect(url_for("pages.mine"), code=303)
+
+
+@pages.get("/analyses/<id>/audio")
+def audio(id: str) -> Response:
+    """Send the converted clip; players ask for ranges of it."""
+    wav = analyser().audio(id, owner_of(session), request.args.get("key", ""))
+    return send_file(io.BytesIO(wav), mimetype="audio/wav", conditional=True, etag=id)
+
+
+@pages.post("/analyses/<id>/delete")
+def delete(id: str) -> BaseResponse:
+    """Delete an analysis now; the front page then shows the receipt."""
+    owner = owner_of(session)
+    analysis = analyser().get(id, owner)
+    analyser().delete(id, owner)
+    time = words.moment(datetime.now(UTC))
+    session["receipt"] = {"id": id, "filename": analysis.filename, "time": time}
+    return redirect(url_for("pages.home"), code=303)
+
+
+def _analysis_of(
+    sample: Sample | None, upload: FileStorage | None
+) -> Callable[[streaming.Progress | None], Analysis]:
+    """Prepare the analysis that the form asks for; what it gives knows nothing of the request."""
+    analyse = partial(
+        analyser().analyse,
+        owner=owner_of(session),
+        keep=request.form.get("keep", "1") != "0",
+        model=request.form.get("model") or None,
+    )
+
+    if sample:
+        chosen = partial(analyse, sample.path, sample.file, sample=sample.id)
+        return lambda progress: chosen(progress=progress)
+    held = ExitStack()
+    path, filename = held.enter_context(saved_upload(upload)), (upload and upload.filename) or ""
+
+    def run(progress: streaming.Progress | None) -> Analysis:
+        with held:
+            return analyse(path, filename, progress=progress)
+
+    return run
+
+
+def _told(analysis: Analysis) -> dict[str, str]:
+    """Say where an answer is, or what it is where nothing was kept."""
+    if analysis.id:
+        return {"location": url_for("pages.result", id=analysis.id)}
+    return {"page": _result(analysis, _inline(analysis.wav))}
+
+
+def _result(
+    analysis: Analysis,
+    audio_src: str | None,
+    *,
+    viewer: bool = False,
+    link: str = "",
+    shared_until: datetime | None = None,
+) -> str:
+    model = analysis.prediction["model"]
+    bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
+    same = bundle and bundle.sha256 == model["sha256"]
+    shown = charts.view(analysis.prediction, request.args.get("part", 0, type=int))
+    return render_template(
+        "result.html",
+        analysis=analysis,
+        notices=[*analysis.notes, *analysis.prediction["warnings"]],
+        sample=sample_of(analysis.sample) if analysis.sample else None,
+        audio_src=audio_src,
+        advice=words.ADVICE,
+        bar=charts.bar,
+        bundle=bundle,
+        scale=charts.scale,
+        among=charts.among,
+        downloads=_downloads(analysis),
+        usual=bundle.card.get("quality") if bundle and same else None,
+        shown=shown,
+        viewer=viewer,
+        link=link,
+        shared_until=shared_until,
+        thanked=analysis.id is not None and session.pop("thanks", None) == analysis.id,
+        labels=ml.LABELS,
+        share_days=settings().share_days,
+        timeline=charts.timeline,
+        record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
+        track_record=words.track_record(bundle.card) if bundle and same else "",
+    )
+
+
+def _closer(closer: Closer, filename: str, sample: str | None, id: str | None) -> str:
+    from webapp import pictures  # It needs NumPy, which pages before the first analysis do without.
+
+    return render_template(
+        "explanation.html",
+        closer=closer,
+        filename=filename,
+        sample=sample_of(sample) if sample else None,
+        id=id,
+        pictures=pictures,
+        sound=_inline(closer.wav),
+        parts_sound=_inline(closer.parts_wav),
+    )
+
+
+def _compared(answers: list[Answer], filename: str, sample: str | None, id: str | None) -> str:
+    return render_template(
+        "compare.html",
+        answers=answers,
+        named=[(answer.bundle.name, answer.prediction) for answer in answers],
+        bar=charts.bar,
+        filename=filename,
+        sample=sample_of(sample) if sample else None,
+        id=id,
+    )
+
+
+class Download(NamedTuple):
+    """A file that holds an answer."""
+
+    title: str
+    href: str
+    filename: str
+
+
+def _downloads(analysis: Analysis) -> list[Download]:
+    """Offer every format; of an answer that was not kept, inside the page where it is small."""
+    found = []
+    for name, row in ml.FORMATS.items():
+        if analysis.id:
+            href = url_for("api.download", id=analysis.id, format=name)
+        else:
+            text = quote(row.render(analysis.prediction))
+            if len(text) > INLINE_TEXT_BYTES:
+                continue
+            href = f"data:{row.mimetype};charset=utf-8,{text}"
+        found.append(Download(words.FORMATS.get(name, name), href, f"undertone{row.suffix}"))
+    return found
+
+
+def _inline(wav: bytes | None) -> str | None:
+    if not wav or len(wav) > INLINE_AUDIO_BYTES:
+        return None
+    return f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"
+
+
+def _contributions() -> Contributions:
+    return current_app.extensions["contributions"]
