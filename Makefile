@@ -56,8 +56,9 @@ lint: $(BIN)/.testing ## style, types and architecture, without the tests
 setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## both set-ups; starts nothing
 	@echo "Everything is set up: make run, make test"
 
-bench: $(BIN)/.training ## measure the serving runtime against the training one
+bench: $(BIN)/.training ## measure the serving runtime against the training one, and the pages
 	$(BIN)/python benchmarks/runtime.py
+	$(BIN)/python -m benchmarks.pages
 
 docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
 	$(BIN)/python -m ml evaluate --all --output .
