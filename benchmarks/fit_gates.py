@@ -1,8 +1,9 @@
 """Fits what tells a voice from music and noise, and how far it stands over the noise.
 
 ``python -m benchmarks.fit_gates --sounds DIR --corpus cremad=DIR ... --cache DIR`` writes
-``ml/judge.json``. Speech comes from training speakers only: clean, in a room, quieted, cut to
-0.7 s, through a telephone's band, and mixed with noise and babble at known ratios. Sounds come from
+``ml/judge.json``. Speech comes from training speakers only: clean, in a room, in a narrower band,
+through a lossy codec, quieted, cut to 0.7 s, through a telephone's band, and mixed with noise and
+babble at known ratios. Sounds come from
 ``benchmarks/sounds.py``; half of them (by instrument, genre or file) is held out. The table that it
 prints is of validation speakers and held-out sounds.
 """
@@ -10,8 +11,9 @@ prints is of validation speakers and held-out sounds.
 import argparse
 import json
 import sys
+import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,27 +21,31 @@ import joblib
 import numpy as np
 import soundfile
 import soxr
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPClassifier
 
-from ml import quality, speech
+from ml import augment, quality, speech
 from ml.audio import Waveform, windows
 from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
 from ml.corpora import Clip, read_clips
 from ml.cues import CUES, measure_cues
 from ml.dataset import split_by_speaker
-from ml.judge import MODEL, rate, terms
+from ml.judge import MODEL, inside, rate, terms
 from ml.nonspeech import BABBLE, CLEAN, NOISES, VARIANTS, mix
-from ml.rooms import N_ROOMS, reverberate, training_room
 
 CONFIG = SpeechConfig()
-ROOM = "room"
+ROOM, NARROW, CODED = "room", "narrow", "coded"
 TRUST_DB = (12.0, 35.0)
 """What the level ratio of a clean clip says of its own noise is believed within these bounds."""
 
 
 LEAST_DB = 3.0
-SPEECH_WEIGHT, PASSING_WEIGHT = 1.0, 20.0
-VOICE_C, RATIO_ALPHA = 0.1, 10.0
+NETWORKS, HIDDEN, DECAY, EPOCHS = 3, 32, 0.3, 40
+PASSING_TIMES = 20
+"""So often counts a sound that passes the detector."""
+
+RATIO_ALPHA = 10.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def own_snr_db(samples: np.ndarray) -> float:
 
 
 def of_clip(clip: Clip, held_out: bool, babble: list[np.ndarray]) -> Iterator[Example]:
-    """Yield the clip as it is, in a room, one variant, and two mixtures."""
+    """Yield the clip as it is, in a room, narrowed, coded, one variant, and two mixtures."""
     rng = np.random.default_rng(zlib.crc32(clip.path.stem.encode()))
     samples = read(clip.path)
     own = own_snr_db(samples)
@@ -87,6 +93,8 @@ def of_clip(clip: Clip, held_out: bool, babble: list[np.ndarray]) -> Iterator[Ex
     versions = [
         (CLEAN, samples, own),
         (ROOM, in_room(samples, rng), own),
+        (NARROW, changed(augment.limit_band, samples, rng), own),
+        (CODED, changed(augment.encode, samples, rng), own),
         (variant, VARIANTS[variant](samples, rng), own),
     ]
     for voice in (samples, in_room(samples, rng) if rng.random() < 0.5 else samples):
@@ -101,10 +109,17 @@ def of_clip(clip: Clip, held_out: bool, babble: list[np.ndarray]) -> Iterator[Ex
             yield Example(f"speech/{kind}", str(clip.path), held_out, passes, cues, snr_db)
 
 
+def changed(
+    step: Callable[[Waveform, np.random.Generator], Waveform],
+    samples: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    return step(Waveform(samples, SAMPLE_RATE_HZ), rng).samples
+
+
 def in_room(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Let it sound in one of the rooms of augmentation, which are not those of the evaluation."""
-    room = training_room(int(rng.integers(N_ROOMS)))
-    return reverberate(Waveform(samples, SAMPLE_RATE_HZ), room).samples
+    return changed(augment.add_room, samples, rng)
 
 
 def is_held_out(path: Path) -> bool:
@@ -170,29 +185,43 @@ def load(path: Path) -> list[Example]:
 
 
 def fit(examples: list[Example]) -> dict:
-    """Fit the logistic model of a voice and the linear one of its ratio to the noise."""
+    """Fit the networks that tell a voice, and the linear model of its ratio to the noise."""
     cues = np.array([example.cues for example in examples])
     ratios = np.array([example.snr_db for example in examples])
     passes = np.array([example.passes for example in examples])
     spoken = ~np.isnan(ratios)
     mean, scale = cues.mean(axis=0), np.maximum(cues.std(axis=0), 1e-3)
-    inputs = terms((cues - mean) / scale)
+    inputs = inside((cues - mean) / scale)
     # Speech that is buried need not be called a voice, and must not teach what one is. Few sounds
-    # pass the detector; these weigh more, the others tell what such sounds are like.
+    # pass the detector; these count more often, the others tell what such sounds are like.
     used = np.where(spoken, passes & (ratios >= LEAST_DB), True)
-    weights = np.where(spoken, SPEECH_WEIGHT, np.where(passes, PASSING_WEIGHT, 1.0))
-    voice = LogisticRegression(C=VOICE_C, max_iter=3000)
-    voice.fit(inputs[used], spoken[used], weights[used])
-    ratio = Ridge(alpha=RATIO_ALPHA).fit(inputs[spoken & passes], ratios[spoken & passes])
+    times = np.where(passes & ~spoken, PASSING_TIMES, 1)[used]
+    drawn = np.random.default_rng(0).permutation(np.repeat(np.flatnonzero(used), times))
+    networks = [
+        MLPClassifier((HIDDEN,), alpha=DECAY, max_iter=EPOCHS, random_state=seed)
+        for seed in range(NETWORKS)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # So many epochs and no more.
+        for network in networks:
+            network.fit(inputs[drawn], spoken[drawn])
+    squared = terms(inputs[spoken & passes])
+    ratio = Ridge(alpha=RATIO_ALPHA).fit(squared, ratios[spoken & passes])
     return {
         "cues": CUES,
         "mean": mean.tolist(),
         "scale": scale.tolist(),
-        "voice": voice.coef_[0].tolist(),
-        "voice_bias": float(voice.intercept_[0]),
+        "hidden": _rounded([network.coefs_[0] for network in networks]),
+        "hidden_bias": _rounded([network.intercepts_[0] for network in networks]),
+        "voice": _rounded([network.coefs_[1][:, 0] for network in networks]),
+        "voice_bias": _rounded([network.intercepts_[1][0] for network in networks]),
         "snr_db": ratio.coef_.tolist(),
         "snr_db_bias": float(ratio.intercept_),
     }
+
+
+def _rounded(arrays: list) -> list:
+    return np.round(np.array(arrays), 5).tolist()
 
 
 def table(examples: list[Example]) -> Iterator[str]:
@@ -224,7 +253,7 @@ def main() -> int:
     parser.add_argument("--clips", type=int, default=1200, metavar="N", help="(%(default)s)")
     args = parser.parse_args()
     examples = gather(args)
-    MODEL.write_text(json.dumps(fit([e for e in examples if not e.held_out]), indent=1) + "\n")
+    MODEL.write_text(json.dumps(fit([e for e in examples if not e.held_out])) + "\n")
     print(*table([e for e in examples if e.held_out]), sep="\n")
     return 0
 

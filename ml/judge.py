@@ -15,7 +15,8 @@ from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
 from ml.cues import CUES, measure_cues
 
 MODEL = Path(__file__).with_name("judge.json")
-"""What ``benchmarks/fit_gates.py`` fitted: each cue's mean and scale, and the weights on it."""
+"""What ``benchmarks/fit_gates.py`` fitted: each cue's mean and scale, small networks that tell
+voices, and a linear model of the ratio to the noise."""
 
 _WINDOWS = WindowConfig()
 
@@ -88,16 +89,22 @@ def _windows_with_voice(
 def rate(cues: np.ndarray) -> tuple[float, float]:
     """Return how likely a window's cues are a voice's, 0 to 1, and its level over the noise, dB."""
     model = _model()
-    inputs = terms((cues - model["mean"]) / model["scale"])
-    logit = float(inputs @ model["voice"] + model["voice_bias"])
-    ratio_db = float(inputs @ model["snr_db"] + model["snr_db_bias"])
-    return float(1 / (1 + np.exp(-np.clip(logit, -30, 30)))), float(np.clip(ratio_db, -20, 40))
+    inputs = inside((cues - model["mean"]) / model["scale"])
+    hidden = np.maximum(inputs @ model["hidden"] + model["hidden_bias"], 0)
+    logits = np.sum(hidden * model["voice"], axis=1) + model["voice_bias"]
+    likeness = np.mean(1 / (1 + np.exp(-np.clip(logits, -30, 30))))
+    ratio_db = float(terms(inputs) @ model["snr_db"] + model["snr_db_bias"])
+    return float(likeness), float(np.clip(ratio_db, -20, 40))
 
 
-def terms(standardised: np.ndarray) -> np.ndarray:
-    """Return cues and their squares, both within what training saw; shape (..., 2 * cues)."""
-    inside = np.clip(standardised, -3, 3)
-    return np.concatenate([inside, inside**2 - 1], axis=-1)
+def inside(standardised: np.ndarray) -> np.ndarray:
+    """Keep cues within what training saw."""
+    return np.clip(standardised, -3, 3)
+
+
+def terms(inputs: np.ndarray) -> np.ndarray:
+    """Return cues and their squares; shape (..., 2 * cues)."""
+    return np.concatenate([inputs, inputs**2 - 1], axis=-1)
 
 
 @functools.cache
@@ -105,5 +112,4 @@ def _model() -> Mapping[str, np.ndarray]:
     found = json.loads(MODEL.read_text(encoding="utf-8"))
     if tuple(found["cues"]) != CUES:
         raise ValueError(f"{MODEL} was fitted to other cues: run benchmarks/fit_gates.py again")
-    keys = ("mean", "scale", "voice", "voice_bias", "snr_db", "snr_db_bias")
-    return {key: np.array(found[key]) for key in keys}
+    return {key: np.array(value) for key, value in found.items() if key != "cues"}
