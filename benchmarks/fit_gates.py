@@ -45,6 +45,9 @@ NETWORKS, HIDDEN, DECAY, EPOCHS = 3, 32, 0.3, 40
 PASSING_TIMES = 20
 """So often counts a sound that passes the detector."""
 
+FOOLED_SHARE = 0.15
+"""Share of the other sounds that is also shown as if it had passed."""
+
 RATIO_ALPHA = 10.0
 
 
@@ -193,10 +196,18 @@ def fit(examples: list[Example]) -> dict:
     mean, scale = cues.mean(axis=0), np.maximum(cues.std(axis=0), 1e-3)
     inputs = inside((cues - mean) / scale)
     # Speech that is buried need not be called a voice, and must not teach what one is. Few sounds
-    # pass the detector; these count more often, the others tell what such sounds are like.
+    # pass the detector; these count more often, the others tell what such sounds are like: as they
+    # are, and as if the detector had heard a voice in them.
     used = np.where(spoken, passes & (ratios >= LEAST_DB), True)
     times = np.where(passes & ~spoken, PASSING_TIMES, 1)[used]
-    drawn = np.random.default_rng(0).permutation(np.repeat(np.flatnonzero(used), times))
+    rng = np.random.default_rng(0)
+    drawn = rng.permutation(np.repeat(np.flatnonzero(used), times))
+    fooled = inputs[~spoken & ~passes]
+    fooled = fooled[rng.random(len(fooled)) < FOOLED_SHARE]
+    heard = [place for place, name in enumerate(CUES) if name.startswith("vad_")]
+    fooled[:, heard] = inputs[rng.choice(np.flatnonzero(used & spoken), len(fooled))][:, heard]
+    shown = np.concatenate([inputs[drawn], fooled])
+    said = np.concatenate([spoken[drawn], np.zeros(len(fooled), bool)])
     networks = [
         MLPClassifier((HIDDEN,), alpha=DECAY, max_iter=EPOCHS, random_state=seed)
         for seed in range(NETWORKS)
@@ -204,7 +215,7 @@ def fit(examples: list[Example]) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # So many epochs and no more.
         for network in networks:
-            network.fit(inputs[drawn], spoken[drawn])
+            network.fit(shown, said)
     squared = terms(inputs[spoken & passes])
     ratio = Ridge(alpha=RATIO_ALPHA).fit(squared, ratios[spoken & passes])
     return {

@@ -286,7 +286,7 @@ class SpeechConfig:
     voice_probability: float = 0.5
     pause_probability: float = 0.15
     min_speech_s: float = 0.2
-    min_voice_likeness: float = 0.7
+    min_voice_likeness: float = 0.6
     min_voice_share: float = 0.2
     min_snr_db: float = 0.5
     noisy_snr_db: float = 10.0

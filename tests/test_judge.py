@@ -86,7 +86,7 @@ def test_a_voice_after_music_is_heard_and_the_music_is_not():
 
 
 def test_a_few_windows_that_pass_make_no_voice():
-    voice = decode(SAMPLES / "angry-woman.flac").samples[: 2 * RATE_HZ]
+    voice = decode(SAMPLES / "angry-woman.flac").samples
     music = np.tile(chords(), 3).astype(np.float32)
     detected = np.full(-(-(len(music) + len(voice)) // CONFIG.frame_length), 0.95)
     samples = np.concatenate([music, voice])
