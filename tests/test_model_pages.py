@@ -40,7 +40,16 @@ def several(tmp_path, monkeypatch):
     copy_bundle(tmp_path, ml.DEFAULT_MODEL, **{key: full[key] for key in full if key != "name"})
     sure = {"temperature": 1.0, "threshold": 0.0}
     copy_bundle(tmp_path, "voting", rule="majority", calibration=sure, title="One that votes")
-    parts = ("provenance", "groups", "gaps", "votes", "intensity", "speed")
+    parts = (
+        "provenance",
+        "groups",
+        "gaps",
+        "votes",
+        "intensity",
+        "speed",
+        "robustness",
+        "left_out",
+    )
     unmeasured: dict[str, object] = {part: {} for part in parts}
     copy_bundle(tmp_path, "open", corpora=emodb, licence="CC BY 4.0", metrics={}, **unmeasured)
     monkeypatch.setattr(ml.bundle, "BUNDLES", tmp_path)
