@@ -3,9 +3,8 @@
 ``python -m benchmarks.fit_gates --sounds DIR --corpus cremad=DIR ... --cache DIR`` writes
 ``ml/judge.json``. Speech comes from training speakers only: clean, in a room, in a narrower band,
 through a lossy codec, quieted, cut to 0.7 s, through a telephone's band, and mixed with noise and
-babble at known ratios. Sounds come from
-``benchmarks/sounds.py``; half of them (by instrument, genre or file) is held out. The table that it
-prints is of validation speakers and held-out sounds.
+babble at known ratios. Sounds come from ``benchmarks/sounds.py``; half of them (by instrument,
+genre or file) is held out. The table that it prints is of validation speakers and held-out sounds.
 """
 
 import argparse

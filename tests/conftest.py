@@ -1,10 +1,11 @@
-"""The site in a real browser, Debian's Chromium, for all tests that need one."""
+"""What costs a while to start, for all tests that need one: Debian's Chromium, Azurite."""
 
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from azurite import running_azurite
 from playwright.sync_api import expect, sync_playwright
 from werkzeug.serving import make_server
 
@@ -27,6 +28,12 @@ ARGUMENTS = [
 ]
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
+
+
+@pytest.fixture(scope="session")
+def azurite():
+    with running_azurite() as connection:
+        yield connection
 
 
 @pytest.fixture(scope="module")

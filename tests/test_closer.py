@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from clips import VOICE, silence
+from forms import clip, post
 
 import ml
 from webapp import create_app
@@ -25,15 +26,6 @@ def app():
 @pytest.fixture
 def client(app):
     return app.test_client()
-
-
-def token(client) -> str:
-    return re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
-
-
-def send(client, address: str, data: bytes):
-    fields = {"csrf_token": token(client), "file": (io.BytesIO(data), "voice.flac")}
-    return client.post(address, data=fields, content_type="multipart/form-data")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +62,7 @@ def explanation(reliable: bool = True, chosen: tuple = ((1, 2), (0, 0))) -> ml.E
 
 
 def test_the_page_shows_what_was_heard_and_why(client):
-    address = send(client, "/analyses", VOICE.read_bytes()).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     assert f'href="{address}/explanation"' in client.get(address).text
     page = client.get(f"{address}/explanation")
     assert page.status_code == 200
@@ -81,7 +73,7 @@ def test_the_page_shows_what_was_heard_and_why(client):
 
 
 def test_each_window_has_its_page_and_no_other(client):
-    address = send(client, "/analyses", VOICE.read_bytes()).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     last = client.get(f"{address}/explanation?window=2").text
     assert "window 2 of 2" in last and "Window before" in last and "Window after" not in last
     beyond = client.get(f"{address}/explanation?window=3")
@@ -90,14 +82,14 @@ def test_each_window_has_its_page_and_no_other(client):
 
 
 def test_it_opens_for_its_owner_only(app, client):
-    address = send(client, "/analyses", VOICE.read_bytes()).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     assert app.test_client().get(f"{address}/explanation").status_code == 404
 
 
 def test_a_clip_that_was_not_kept_is_sent_again_and_not_kept_again(app, client):
     kept = app.extensions["analyser"]._storage._kept
     before = len(kept)
-    page = send(client, "/analyses/explanation", VOICE.read_bytes())
+    page = post(client, "/analyses/explanation", file=clip(VOICE.read_bytes()))
     assert page.status_code == 200 and "What it heard" in page.text
     assert "voice.flac" in page.text and "Back to the answer" not in page.text
     assert len(kept) == before
@@ -105,7 +97,7 @@ def test_a_clip_that_was_not_kept_is_sent_again_and_not_kept_again(app, client):
 
 
 def test_silence_is_shown_but_has_no_reasons(client):
-    address = send(client, "/analyses", silence(3.0)).location
+    address = post(client, "/analyses", file=clip(silence(3.0))).location
     page = client.get(f"{address}/explanation").text
     assert "there is no answer to explain" in page
     assert page.count("data:image/png;base64,") == 2 and 'class="part"' not in page

@@ -1,10 +1,10 @@
 """Every model on one clip: whose it is, that all answer, and that nothing is kept."""
 
-import io
 import re
 
 import pytest
 from clips import VOICE, silence
+from forms import clip, post
 
 import ml
 from webapp import create_app
@@ -21,14 +21,8 @@ def client(app):
     return app.test_client()
 
 
-def send(client, address: str, data: bytes):
-    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
-    fields = {"csrf_token": token, "file": (io.BytesIO(data), "voice.flac")}
-    return client.post(address, data=fields, content_type="multipart/form-data")
-
-
 def test_every_model_answers_and_the_default_one_first(client):
-    address = send(client, "/analyses", VOICE.read_bytes()).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     assert f'href="{address}/compare"' in client.get(address).text
     page = client.get(f"{address}/compare").text
     named = re.findall(r'<h2><a href="/models/([^"]+)">', page)
@@ -37,14 +31,14 @@ def test_every_model_answers_and_the_default_one_first(client):
 
 
 def test_it_opens_for_its_owner_only(app, client):
-    address = send(client, "/analyses", VOICE.read_bytes()).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     assert app.test_client().get(f"{address}/compare").status_code == 404
 
 
 def test_a_clip_that_was_not_kept_is_compared_and_not_kept(app, client):
     kept = app.extensions["analyser"]._storage._kept
     before = len(kept)
-    page = send(client, "/analyses/compare", silence(2.0))
+    page = post(client, "/analyses/compare", file=clip(silence(2.0)))
     assert page.status_code == 200 and "No model names an emotion." in page.text
     assert page.text.count("No voice found") == len(ml.bundle_names())
     assert "Back to the answer" not in page.text and len(kept) == before

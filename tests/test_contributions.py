@@ -1,13 +1,12 @@
 """Clips that visitors give: never without consent, apart from analyses, and a corpus in the end."""
 
-import io
 import re
 import wave
 from datetime import UTC, datetime
 
 import pytest
-from azurite import running_azurite
 from clips import VOICE
+from forms import clip, post
 
 import ml
 from ml.corpora import read_clips
@@ -19,12 +18,6 @@ from webapp.storage import STORAGES, AnalysisNotFoundError, open_storage
 MODEL = "mfcc-cnn"
 ANSWER = {"label": "sad", "model": {"name": "net", "version": "1"}}
 WAV = ml.to_wav(ml.decode(VOICE))
-
-
-@pytest.fixture(scope="session")
-def azurite():
-    with running_azurite() as connection:
-        yield connection
 
 
 @pytest.fixture(params=STORAGES)
@@ -93,15 +86,9 @@ def app():
     return create_app(Settings(storage="memory", model=MODEL))
 
 
-def post(client, address: str, **fields):
-    page = client.get("/").text
-    fields["csrf_token"] = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-    return client.post(address, data=fields, content_type="multipart/form-data")
-
-
 def test_the_question_is_asked_and_answered_on_the_page(app, tmp_path):
     client, stranger = app.test_client(), app.test_client()
-    address = post(client, "/analyses", file=(io.BytesIO(VOICE.read_bytes()), "v.flac")).location
+    address = post(client, "/analyses", file=clip(VOICE.read_bytes())).location
     assert "Was this right?" in client.get(address).text
     assert post(client, f"{address}/feedback", label="happy").status_code == 400
     assert post(client, f"{address}/feedback", label="x", consent="1").status_code == 400

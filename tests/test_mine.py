@@ -1,11 +1,11 @@
 """What a browser has made: its list, deleting one or all, and links for others."""
 
-import io
 import re
 from datetime import timedelta
 
 import pytest
 from clips import VOICE, silence
+from forms import clip, post
 
 from webapp import create_app
 from webapp.settings import Settings
@@ -29,14 +29,8 @@ def analyser(app):
     return app.extensions["analyser"]
 
 
-def post(client, address: str, **fields):
-    page = client.get("/").text
-    fields["csrf_token"] = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-    return client.post(address, data=fields, content_type="multipart/form-data")
-
-
 def send(client, name: str = "voice.flac", data: bytes | None = None) -> str:
-    return post(client, "/analyses", file=(io.BytesIO(data or VOICE.read_bytes()), name)).location
+    return post(client, "/analyses", file=clip(data or VOICE.read_bytes(), name)).location
 
 
 def test_a_browser_lists_what_it_made_newest_first(app, client):

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 from clips import VOICE, silence
+from forms import clip, post, token
 from predictions import prediction, segment
 
 import ml
@@ -40,15 +41,9 @@ def kept(app):
     return app.extensions["analyser"]._storage._kept
 
 
-def token(client) -> str:
-    return re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)[1]
-
-
 def send(client, data: bytes | None = None, name: str = "voice.wav", **fields: str):
-    fields["csrf_token"] = token(client)
-    if data is not None:
-        fields["file"] = (io.BytesIO(data), name)
-    return client.post("/analyses", data=fields, content_type="multipart/form-data")
+    file = {} if data is None else {"file": clip(data, name)}
+    return post(client, "/analyses", **file, **fields)
 
 
 @pytest.fixture

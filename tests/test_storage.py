@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azurite import connection_string, running_azurite
+from azurite import connection_string
 
 from webapp.settings import Settings
 from webapp.storage import (
@@ -31,12 +31,6 @@ from webapp.storage import (
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=30)
 CONTENT = {UPLOAD: b"as it came", AUDIO: b"RIFF as converted", RECORD: b'{"schema": 1}'}
-
-
-@pytest.fixture(scope="session")
-def azurite():
-    with running_azurite() as connection:
-        yield connection
 
 
 def azure_settings(connection: str, container: str = "") -> Settings:

@@ -1,12 +1,11 @@
 """Progress line by line: it grows, the answer is the usual one, and leaving cancels the work."""
 
-import io
 import json
-import re
 import threading
 
 import pytest
 from clips import VOICE, wav
+from forms import clip, post
 
 from webapp import create_app
 from webapp.settings import Settings
@@ -32,11 +31,7 @@ def lines(answer) -> list[dict]:
 
 
 def send(client, address: str, data: bytes, headers=ACCEPT, **fields):
-    if not address.startswith(("/api", "/predict")):
-        page = client.get("/").text
-        fields["csrf_token"] = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
-    fields["file"] = (io.BytesIO(data), "voice.flac")
-    return client.post(address, data=fields, headers=headers)
+    return post(client, address, headers, file=clip(data), **fields)
 
 
 def test_the_last_line_is_what_comes_without_lines(client):

@@ -303,11 +303,11 @@ class Analyser:
         with self._place():
             return ml.to_dict(recognizer.recognize(ml.Waveform(samples, 16_000)))
 
-    def look_closer(self, id: str, owner: str, window: int | None = None) -> Closer:
+    def look_closer(self, analysis: Analysis, window: int | None = None) -> Closer:
         """Take a window of a kept recording apart; raises as `get` and `look_closer` do."""
-        prediction = self.get(id, owner).prediction
+        prediction = analysis.prediction
         with self._place():
-            waveform = ml.decode(self._storage.read(id, AUDIO), self._limits)
+            waveform = ml.decode(self.sound(analysis), self._limits)
             recognizer = self._recognizer(prediction["model"]["name"])
             return look_closer(recognizer, waveform, prediction, window)
 
@@ -317,17 +317,11 @@ class Analyser:
         with self._place():
             return look_closer(self._recognizer(model), waveform, prediction)
 
-    def compare(self, id: str, owner: str) -> list[Answer]:
-        """Ask every model about a kept recording; raises as `get` does."""
-        self.get(id, owner)
-        return self.compare_once(self._storage.read(id, AUDIO))
-
-    def compare_once(self, data: bytes | Path) -> list[Answer]:
-        """Ask every model about a recording, the default one first, and keep nothing."""
-        names = sorted(ml.bundle_names(), key=lambda name: name != self.default_model)
+    def compare(self, data: bytes | Path) -> list[Answer]:
+        """Ask every model about a recording, and keep nothing."""
         with self._place():
             waveform = ml.decode(data, self._limits)
-            return [self._answer(name, waveform) for name in names]
+            return [self._answer(name, waveform) for name in self.models]
 
     def _answer(self, name: str, waveform: ml.Waveform) -> Answer:
         recognizer = self._recognizer(name)
@@ -368,6 +362,11 @@ class Analyser:
     def default_model(self) -> str:
         """The model that answers unless a request names one."""
         return self._settings.model or ml.DEFAULT_MODEL
+
+    @property
+    def models(self) -> list[str]:
+        """All models by name, the one that answers by default first."""
+        return sorted(ml.bundle_names(), key=lambda name: name != self.default_model)
 
     def _recognizer(self, model: str | None) -> ml.Recognizer:
         name = model or self.default_model
@@ -427,8 +426,12 @@ class Analyser:
 
     def audio(self, id: str, owner: str, key: str = "") -> bytes:
         """Give the converted recording as WAV; raises as `get` does."""
-        self.get(id, owner, key)
-        return self._storage.read(id, AUDIO)
+        return self.sound(self.get(id, owner, key))
+
+    def sound(self, analysis: Analysis) -> bytes:
+        """Give the converted recording of an analysis that `get` gave, as WAV."""
+        assert analysis.id
+        return self._storage.read(analysis.id, AUDIO)
 
     def mine(self, owner: str) -> list[Analysis]:
         """Give what an owner has made and is still kept, the newest first."""

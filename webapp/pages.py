@@ -193,8 +193,7 @@ def _bundle() -> ml.Bundle:
 
 def _bundles() -> list[ml.Bundle]:
     """Read every bundle's description, the one that answers by default first."""
-    names = sorted(ml.bundle_names(), key=lambda name: name != analyser().default_model)
-    return [ml.read_bundle(name) for name in names]
+    return [ml.read_bundle(name) for name in analyser().models]
 
 
 def analyser() -> Analyser:

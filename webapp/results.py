@@ -110,9 +110,8 @@ def unshare(id: str) -> BaseResponse:
 @pages.get("/analyses/<id>/explanation")
 def explanation(id: str) -> str:
     """Show what was heard in a window of a kept analysis, and what decided."""
-    owner = owner_of(session)
-    analysis = analyser().get(id, owner)
-    closer = analyser().look_closer(id, owner, request.args.get("window", type=int))
+    analysis = analyser().get(id, owner_of(session))
+    closer = analyser().look_closer(analysis, request.args.get("window", type=int))
     return _closer(closer, analysis.filename, analysis.sample, id)
 
 
@@ -128,9 +127,9 @@ def explanation_once() -> str:
 @pages.get("/analyses/<id>/compare")
 def compare(id: str) -> str:
     """Show what every model says of a kept analysis's clip."""
-    owner = owner_of(session)
-    analysis = analyser().get(id, owner)
-    return _compared(analyser().compare(id, owner), analysis.filename, analysis.sample, id)
+    analysis = analyser().get(id, owner_of(session))
+    answers = analyser().compare(analyser().sound(analysis))
+    return _compared(answers, analysis.filename, analysis.sample, id)
 
 
 @pages.post("/analyses/compare")
@@ -138,7 +137,7 @@ def compare_once() -> str:
     """Show the same of a recording that is sent for it; nothing is kept."""
     upload = request.files.get("file")
     with saved_upload(upload) as path:
-        answers = analyser().compare_once(path)
+        answers = analyser().compare(path)
     return _compared(answers, display_name(upload.filename or "") if upload else "", None, None)
 
 
@@ -146,9 +145,9 @@ def compare_once() -> str:
 def feedback(id: str) -> BaseResponse:
     """Keep a clip with what was meant, where whoever made it consents."""
     owner = owner_of(session)
-    analysis, wav = analyser().get(id, owner), analyser().audio(id, owner)
+    analysis = analyser().get(id, owner)
     _contributions().give(
-        wav,
+        analyser().sound(analysis),
         request.form.get("label", ""),
         analysis.prediction,
         owner=owner,
