@@ -121,3 +121,9 @@ def test_a_damaged_record_is_deleted_all_the_same(client, analyser):
     analyser._delete(id)
     with pytest.raises(AnalysisNotFoundError):
         analyser._storage.read(id, RECORD)
+
+
+def test_a_wrong_key_does_not_keep_its_maker_out(client):
+    address = send(client)
+    page = client.get(f"{address}?key=wrong")
+    assert page.status_code == 200 and "Delete now" in page.text

@@ -84,12 +84,13 @@ def result(id: str) -> str:
     link = ""
     if made and made["id"] == id:
         link = url_for("pages.result", id=id, key=made["key"], _external=True)
+    shared_until = analyser().shared_until(id)
     return _result(
         analysis,
         url_for("pages.audio", id=id, key=key or None),
-        viewer=bool(key),
+        viewer=bool(key and shared_until),
         link=link,
-        shared_until=analyser().shared_until(id),
+        shared_until=shared_until,
     )
 
 
