@@ -22,6 +22,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 FITS = import sys; v = sys.version_info[:2]; \
   (3, 11) <= v <= (3, 13) or sys.exit( \
   "Undertone needs Python 3.11, 3.12 or 3.13; $(1) is %d.%d. $(2)" % v)
+BABEL := $(BIN)/python -m babel.messages.frontend -q
 HAS_VENV := import importlib.util as u, sys; \
   sys.exit(not (u.find_spec("venv") and u.find_spec("ensurepip")))
 
@@ -30,7 +31,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench docs needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench docs translations needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -62,6 +63,11 @@ bench: $(BIN)/.training ## measure the serving runtime against the training one,
 
 docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
 	$(BIN)/python -m ml evaluate --all --output .
+
+translations: $(BIN)/.serving ## bring webapp/translations up to date with the texts, then compile them
+	$(BABEL) extract -F babel.cfg -k lazy_gettext --no-location --omit-header -o .venv/messages.pot .
+	$(BABEL) update -i .venv/messages.pot -d webapp/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
+	$(BABEL) compile -d webapp/translations
 
 train: $(BIN)/.training ## train MODEL=cnn-gru on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }

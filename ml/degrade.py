@@ -101,7 +101,7 @@ _ROWS = (
     Condition("room-large", "Large room, T60 0.9 s", partial(_in_room, room="large")),
     Condition("louder-12", "12 dB louder, cut at full scale", partial(_amplified, gain_db=12.0)),
     Condition("quieter-12", "12 dB quieter", partial(_amplified, gain_db=-12.0)),
-    Condition("clipping-2", "Loudest 2 % cut off", partial(_clipped, share=0.02)),
+    Condition("clipping-2", "Cut off: the loudest 2 %", partial(_clipped, share=0.02)),
 )
 
 CONDITIONS = {row.name: row for row in _ROWS}

@@ -69,8 +69,8 @@ def test_an_answer_that_is_not_kept_carries_its_files(client):
 
 def test_home_says_what_it_does_and_what_is_kept(client):
     page = client.get("/").text
-    assert "It cannot know what\n    anybody feels" in page
-    assert "kept for\n        7 days" in page
+    assert "It cannot know what anybody feels" in page
+    assert "kept for 7 days" in page
     assert 'data-max-mb="5"' in page
     for sample in samples():
         assert f'value="{sample.id}"' in page and f"/samples/{sample.file}" in page
@@ -208,7 +208,7 @@ def test_about_takes_its_numbers_from_the_bundle(client):
         assert corpus["title"] in page and corpus["licence"] in page
     for author in ("Cao", "Livingstone", "Burkhardt", "Christop", "Busso"):
         assert author in page
-    assert "trained on\n    acted speech; spontaneous speech is harder" in page
+    assert "trained on acted speech; spontaneous speech is harder" in page
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_about_takes_its_numbers_from_the_bundle(client):
         (Settings(storage="memory"), "s memory and are gone"),
         (
             Settings(storage="azure", secret_key="x" * 20, azure_account_url="https://a.test"),
-            "Azure Blob\n    Storage",
+            "Azure Blob Storage",
         ),
         (Settings(storage="memory", retention_days=1), "deleted after 1 day,"),
         (Settings(storage="memory", contact="Ada, ada@example.org"), "operated by Ada, ada@"),
@@ -243,7 +243,7 @@ class Links(HTMLParser):
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.found |= {given[name] for name in ("href", "src", "srcset") if name in given}
-        inline = tag == "style" or (tag == "script" and "src" not in given)
+        inline = tag == "style" or (tag == "script" and given.keys().isdisjoint({"src", "type"}))
         if inline or "style" in given or any(name.startswith("on") for name in given):
             self.refused.append(self.get_starttag_text())
 
@@ -258,7 +258,8 @@ def test_no_dead_links_nothing_foreign_nothing_inline(client, address, path):
     for link in links.found:
         assert link.startswith(("/", "#")), link
         if link.startswith("/"):
-            assert client.get(link.partition("#")[0]).status_code == 200, link
+            wanted = 303 if link.startswith("/language/") else 200
+            assert client.get(link.partition("#")[0]).status_code == wanted, link
 
 
 def test_every_template_takes_every_outcome(app, client):

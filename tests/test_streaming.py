@@ -1,14 +1,19 @@
-"""Progress line by line: it grows, the answer is the usual one, and leaving cancels the work."""
+"""Progress line by line: it grows, the answer is the usual one; what goes on is found again."""
 
 import json
 import threading
+import time
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from clips import VOICE, wav
-from forms import clip, post
+from forms import clip, post, token
 
 from webapp import create_app
+from webapp.running import LOST_AFTER_S, RunningAnalyses
 from webapp.settings import Settings
+from webapp.storage import AnalysisNotFoundError, MemoryStorage
 from webapp.streaming import NDJSON
 
 ACCEPT = {"Accept": NDJSON}
@@ -64,23 +69,102 @@ def test_what_is_wrong_at_once_has_its_status(client):
     assert client.post("/predict", headers=ACCEPT, data={"model": "none"}).status_code in (200, 400)
 
 
-def test_leaving_cancels_the_work_and_keeps_nothing(app, client, monkeypatch):
-    analyser = app.extensions["analyser"]
-    recognizer = analyser._recognizer(None)
-    ended = threading.Event()
+@pytest.fixture
+def watched(app, monkeypatch):
+    """Events: the analysis is under way, it may go on, it ended, and with what."""
+    recognizer = app.extensions["analyser"]._recognizer(None)
+    watch = SimpleNamespace(go=threading.Event(), ended=threading.Event(), error=None)
     usual = recognizer.recognize
 
-    def watched(*given, **options):
-        try:
-            return usual(*given, **options)
-        except Exception:
-            ended.set()
-            raise
+    def recognize(*given, progress, **options):
+        def held(share):
+            progress(share)
+            assert watch.go.wait(20)
 
-    monkeypatch.setattr(recognizer, "recognize", watched)
-    answer = send(client, "/analyses", LONG)
-    first = next(answer.iter_encoded())
-    assert json.loads(first) == {"progress": 0.0}
+        try:
+            return usual(*given, progress=held, **options)
+        except Exception as error:
+            watch.error = error
+            raise
+        finally:
+            watch.ended.set()
+
+    monkeypatch.setattr(recognizer, "recognize", recognize)
+    return watch
+
+
+def begin(client, **fields):
+    """Start a long analysis; give its answer, still open, and the address that it names."""
+    answer = send(client, "/analyses", LONG, **fields)
+    return answer, json.loads(next(answer.iter_encoded()))
+
+
+def test_leaving_cancels_what_would_not_be_kept(app, client, watched):
+    answer, first = begin(client, keep="0")
+    assert first == {"progress": 0.0}
+    watched.go.set()
     answer.close()
-    assert ended.wait(20)
-    assert analyser._storage._kept == {}
+    assert watched.ended.wait(20) and watched.error
+    assert app.extensions["analyser"]._storage._kept == {}
+
+
+def test_what_is_kept_goes_on_and_can_be_found_again(client, watched):
+    answer, first = begin(client)
+    answer.close()
+    address = first["running"]
+    page = client.get(address)
+    assert page.headers["Refresh"] and "voice.flac" in page.text and "Listening" in page.text
+    assert address in client.get("/analyses").text
+    assert client.application.test_client().get(address).status_code == 404
+    watched.go.set()
+    assert watched.ended.wait(20) and not watched.error
+    assert "No voice found" in arrived(client, address).text
+    assert "Done so far" not in client.get("/analyses").text
+
+
+def arrived(client, address):
+    for _ in range(100):
+        page = client.get(address)
+        if "Refresh" not in page.headers:
+            return page
+        time.sleep(0.1)
+    raise AssertionError("the analysis never ended")
+
+
+def test_what_is_under_way_can_be_ended(app, client, watched):
+    answer, first = begin(client)
+    address = first["running"]
+    assert "removed on" in post_for(client, f"{address}/delete").text
+    watched.go.set()
+    last = json.loads([*answer.iter_encoded()][-1])
+    assert last["error"]["code"] == "cancelled"
+    assert app.extensions["analyser"]._storage._kept == {}
+    assert client.get(address).status_code == 404
+
+
+def post_for(client, address):
+    return client.post(address, data={"csrf_token": token(client)}, follow_redirects=True)
+
+
+def test_what_was_interrupted_is_said_to_be_lost(app, client, watched):
+    answer, first = begin(client)
+    running = app.extensions["running"]
+    usual = running._clock
+    running._clock = lambda: usual() + timedelta(seconds=LOST_AFTER_S + 1)
+    page = client.get(first["running"])
+    assert "Refresh" not in page.headers and "Please send the clip again." in page.text
+    watched.go.set()
+    assert watched.ended.wait(20)
+    answer.close()
+
+
+def test_notes_of_old_are_forgotten():
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    running = RunningAnalyses(MemoryStorage(), lambda: now)
+    old = running.start("ada", "a.wav")
+    assert [one.id for one in running.mine("ada")] == [old]
+    now += timedelta(days=1)
+    new = running.start("ada", "b.wav")
+    assert [one.id for one in running.mine("ada")] == [new]
+    with pytest.raises(AnalysisNotFoundError):
+        running.find(new, "bob")

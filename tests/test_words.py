@@ -6,7 +6,7 @@ import pytest
 from predictions import prediction, segment
 
 import ml
-from webapp import words
+from webapp import notices, words
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -79,9 +79,9 @@ def test_an_unsure_answer_names_its_candidates_and_why_it_is_held_back():
     params["candidates"] = "disgust, happy, sad"
     unsure = prediction("uncertain", disgust=0.31) | {"reason_params": params}
     assert words.heading(unsure) == "Not sure: between disgusted, happy and sad"
-    said = plain(words.reason(unsure))
+    said = plain(notices.reason(unsure))
     assert said == "The likeliest, disgusted, reaches 31 %; answers under 45 % are held back."
-    assert words.reason(prediction("no_speech")) == "This was measured."
+    assert notices.reason(prediction("no_speech")) == "This was measured."
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_votes_are_ranked():
 def test_timeline_summary_names_the_majority_and_its_dominance():
     segments = [segment(t, t + 3, angry=0.8) for t in range(3)] + [segment(4, 7, sad=0.8)]
     said = plain(words.timeline_summary(prediction(segments=segments, angry=0.6)))
-    assert said == "By majority of the 4 windows: angry, 75 %; then sad 25 %."
+    assert said == "By majority of the 4 windows: angry, 75 %. Then sad 25 %."
 
 
 def test_timeline_summary_counts_only_windows_with_a_voice():
@@ -160,9 +160,9 @@ def test_confidence_comes_with_its_record():
     ("heard", "said"),
     [
         (("angry", "angry", "angry"), "All three models hear the same: angry."),
-        (("angry", "disgust", "angry"), "2 of 3 models hear angry; b hears disgusted."),
-        ((None, "sad", "sad"), "2 of 3 models hear sad; a cannot tell."),
-        (("angry", "sad", None), "No two models agree. a hears angry; b hears sad; c cannot tell."),
+        (("angry", "disgust", "angry"), "2 of 3 models hear angry. b hears disgusted."),
+        ((None, "sad", "sad"), "2 of 3 models hear sad. a cannot tell."),
+        (("angry", "sad", None), "No two models agree. a hears angry. b hears sad. c cannot tell."),
         ((None, None, None), "No model names an emotion."),
     ],
 )

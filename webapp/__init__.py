@@ -14,7 +14,9 @@ from webapp.analysis import Analyser
 from webapp.api import api
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
+from webapp.languages import choose_languages
 from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
+from webapp.running import RunningAnalyses
 from webapp.settings import ROOT, Settings, read_settings, session_key
 from webapp.storage import open_storage
 
@@ -68,9 +70,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.session_interface = SessionCookie()
     analyser = Analyser(settings, open_storage(settings))
     contributions = Contributions(open_storage(settings, "contributions"))
-    app.extensions.update(settings=settings, analyser=analyser, contributions=contributions)
+    running = RunningAnalyses(open_storage(settings, "running"))
+    app.extensions.update(
+        settings=settings, analyser=analyser, contributions=contributions, running=running
+    )
     app.cli.add_command(export_contributions)
     handle_errors(app)
+    choose_languages(app)
     protect = CSRFProtect(app)
     protect.exempt(api)
     protect.exempt("webapp.pages.shared")  # It takes nothing.

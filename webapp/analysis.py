@@ -228,6 +228,7 @@ class Analyser:
         sample: str | None = None,
         progress: Callable[[float], None] | None = None,
         token: str | None = None,
+        id: str | None = None,
     ) -> Analysis:
         """Analyse a recording, and keep it if `keep` and the storage allow.
 
@@ -235,6 +236,8 @@ class Analyser:
         ----------
         owner, token : str
             Secrets of whoever may open it later; only their hashes are kept.
+        id : str, optional
+            Where to keep it; a random one if not given.
 
         Raises
         ------
@@ -258,7 +261,8 @@ class Analyser:
         if not keep:
             return analysis
         try:
-            return self._keep(analysis, data, wav, [owner, *([token] if token else [])])
+            owners = [owner, *([token] if token else [])]
+            return self._keep(replace(analysis, id=id), data, wav, owners)
         except StorageError as error:
             log.warning("Analysis not kept: %s", error)
             return replace(analysis, notes=(NOT_KEPT,))
@@ -378,7 +382,7 @@ class Analyser:
     def _keep(
         self, analysis: Analysis, data: bytes | Path, wav: bytes, owners: list[str]
     ) -> Analysis:
-        id = secrets.token_urlsafe(16)
+        id = analysis.id or secrets.token_urlsafe(16)
         expires = analysis.created + timedelta(days=self._settings.retention_days)
         record = {
             "schema": SCHEMA,

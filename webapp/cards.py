@@ -5,6 +5,9 @@ A card is the whole of a bundle's ``bundle.json``.
 
 from collections.abc import Mapping
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
 import ml
 from webapp import words
 
@@ -21,16 +24,25 @@ def corpus_title(name: str) -> str:
 
 def summary(card: Mapping) -> str:
     """Say in a sentence or two what a model is and what it learned from."""
-    described = card.get("description", card["title"]).rstrip(".")
-    learned = words.listed(corpus["title"] for corpus in card["corpora"])
-    count = words.number(len(card["labels"]))
-    return f"{described}. It tells {count} emotions apart and learned from {learned}."
+    described = card.get("description", card["title"])
+    count = len(card["labels"])
+    told = ngettext(
+        "It tells %(count)s emotion apart and learned from %(corpora)s.",
+        "It tells %(count)s emotions apart and learned from %(corpora)s.",
+        count,
+        count=words.number(count),
+        corpora=words.listed(corpus["title"] for corpus in card["corpora"]),
+    )
+    return f"{_(described).rstrip('.')}. {told}"
 
 
 def in_short(card: Mapping) -> str:
     """Say in a line what a model is, for a choice among several."""
-    limits = "" if commercial_use(card) else "; not for commercial use"
-    return f"{card['title']}: {emotions(card)}{limits}"
+    title = card["title"]
+    told = {"title": _(title), "emotions": emotions(card)}
+    if commercial_use(card):
+        return _("%(title)s: %(emotions)s", **told)
+    return _("%(title)s: %(emotions)s; not for commercial use", **told)
 
 
 def emotions(card: Mapping) -> str:
@@ -40,15 +52,15 @@ def emotions(card: Mapping) -> str:
 
 def megabytes(card: Mapping) -> str:
     """Write the size of the network that serves."""
-    return f"{card['size_bytes'] / 1e6:.1f}{NBSP}MB"
+    return f"{words.decimal(card['size_bytes'] / 1e6)}{NBSP}MB"
 
 
 def parameters(card: Mapping) -> str:
     """Write how many numbers were learned."""
     thousands = card["parameters"] / 1000
     if thousands < 1000:
-        return f"{thousands:.0f}{NBSP}thousand"
-    return f"{thousands / 1000:.1f}{NBSP}million"
+        return _("%(count)s\N{NO-BREAK SPACE}thousand", count=f"{thousands:.0f}")
+    return _("%(count)s\N{NO-BREAK SPACE}million", count=words.decimal(thousands / 1000))
 
 
 def licence(card: Mapping) -> str:
@@ -68,17 +80,22 @@ def with_interval(measures: Mapping, name: str) -> str:
     if f"{name}_interval" not in measures:
         return share
     low, high = (round(100 * edge) for edge in measures[f"{name}_interval"])
-    return f"{share} ({low}{NBSP}to{NBSP}{high})"
+    return _(
+        "%(share)s (%(low)s\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}%(high)s)",
+        share=share,
+        low=low,
+        high=high,
+    )
 
 
 def or_unmeasured(share: float | None) -> str:
     """Write a share, or that there is none."""
-    return "not measured" if share is None else words.percent(share)
+    return _("not measured") if share is None else words.percent(share)
 
 
 def condition_title(name: str) -> str:
     """Name what a recording suffered as people do."""
-    return ml.CONDITIONS[name].title if name in ml.CONDITIONS else name
+    return _(ml.CONDITIONS[name].title) if name in ml.CONDITIONS else name
 
 
 def is_moderate(name: str) -> bool:
@@ -88,12 +105,19 @@ def is_moderate(name: str) -> bool:
 
 def points(difference: float) -> str:
     """Write a difference of shares in whole percentage points."""
-    rounded = round(100 * difference)
-    return f"{rounded}{NBSP}{'point' if rounded == 1 else 'points'}"
+    return ngettext(
+        "%(num)s\N{NO-BREAK SPACE}point",
+        "%(num)s\N{NO-BREAK SPACE}points",
+        round(100 * difference),
+    )
 
 
 def speed(card: Mapping) -> str:
     """Write what three seconds of sound cost on one core; empty where it was not measured."""
     if not card.get("speed"):
         return ""
-    return f"{card['speed']['window_ms']:.0f}{NBSP}ms for 3{NBSP}s of sound, on one core"
+    return _(
+        "%(time)s for %(length)s of sound, on one core",
+        time=f"{card['speed']['window_ms']:.0f}{NBSP}ms",
+        length=f"3{NBSP}s",
+    )

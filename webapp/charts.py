@@ -9,7 +9,10 @@ from itertools import pairwise
 from math import ceil
 from typing import NamedTuple
 
+from flask_babel import gettext as _
 from markupsafe import Markup
+
+from webapp.words import adjective, short
 
 ROW_HEIGHT = 46
 LABEL_HEIGHT = 18
@@ -120,7 +123,7 @@ def ticks(duration_s: float, start_s: float = 0.0) -> list[float]:
 def clock(seconds: float) -> str:
     """Write a time on the axis: seconds up to 90, else minutes and seconds."""
     if seconds <= 90:
-        return f"{seconds:g} s"
+        return f"{short(seconds)} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
@@ -307,7 +310,7 @@ def _row(label: str, index: int, steps: Sequence[Mapping], edges: list) -> Marku
     ).format(
         label,
         index * ROW_HEIGHT + LABEL_HEIGHT - 5,
-        label,
+        adjective(label),
         index * ROW_HEIGHT + LABEL_HEIGHT,
         BAND_HEIGHT,
         BAND_HEIGHT,
@@ -327,7 +330,9 @@ def _unnamed_row(index: int, unnamed: list, duration_s: float) -> Markup:
         )
         for start, end in unnamed
     )
-    return Markup('<text class="row-label" x="0" y="{}">no answer</text>{}').format(top - 5, blocks)
+    return Markup('<text class="row-label" x="0" y="{}">{}</text>{}').format(
+        top - 5, _("no answer"), blocks
+    )
 
 
 def _band(thickness: Sequence[float], edges: list) -> str:

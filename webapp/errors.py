@@ -6,6 +6,8 @@ import secrets
 import time
 
 from flask import Flask, Response, g, jsonify, render_template, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -13,6 +15,7 @@ import ml
 from webapp.analysis import BusyError, LiveSoundError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
+from webapp.running import CancelledError
 from webapp.storage import AnalysisNotFoundError, StorageError
 
 log = logging.getLogger(__name__)
@@ -27,6 +30,7 @@ STATUS: dict[type[ml.SerError], int] = {
     ml.UnknownModelError: 400,
     AnalysisNotFoundError: 404,
     NoWindowError: 404,
+    CancelledError: 409,
     ModelChangedError: 409,
     ml.TooLargeError: 413,
     ml.TooLongError: 413,
@@ -41,25 +45,38 @@ STATUS: dict[type[ml.SerError], int] = {
 """Every error that a request can meet; others count as 500."""
 
 TITLES = {
-    400: "That was not understood",
-    404: "Not found",
-    405: "Not possible here",
-    409: "No longer possible",
-    413: "Too much at once",
-    415: "Not a recording that can be read",
-    422: "The recording cannot be read",
-    503: "Not possible at the moment",
+    400: lazy_gettext("That was not understood"),
+    404: lazy_gettext("Not found"),
+    405: lazy_gettext("Not possible here"),
+    409: lazy_gettext("No longer possible"),
+    413: lazy_gettext("Too much at once"),
+    415: lazy_gettext("Not a recording that can be read"),
+    422: lazy_gettext("The recording cannot be read"),
+    503: lazy_gettext("Not possible at the moment"),
 }
 
 HTTP_WORDS = {
-    404: ("not_found", "There is nothing at this address.", "Go back to the start."),
-    405: ("method_not_allowed", "This address does not take {method}.", "Go back to the start."),
+    404: (
+        "not_found",
+        lazy_gettext("There is nothing at this address."),
+        lazy_gettext("Go back to the start."),
+    ),
+    405: (
+        "method_not_allowed",
+        lazy_gettext("This address does not take {method}."),
+        lazy_gettext("Go back to the start."),
+    ),
 }
+_OTHER_HTTP_WORDS = (
+    "bad_request",
+    lazy_gettext("The request was not understood."),
+    lazy_gettext("Check it and try again."),
+)
 
 INTERNAL = (
     "internal_error",
-    "Something went wrong on this server.",
-    "Try again; if it stays, tell the operator the reference.",
+    lazy_gettext("Something went wrong on this server."),
+    lazy_gettext("Try again; if it stays, tell the operator the reference."),
 )
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -104,23 +121,29 @@ def _finish(response: Response) -> Response:
 def described(error: Exception) -> dict[str, str]:
     """Give the JSON object of an error, and log what nobody expected."""
     if isinstance(error, ml.SerError) and any(isinstance(error, kind) for kind in STATUS):
-        return _body(error.code, error.message, error.hint)
+        return _body(error.code, *_told(error))
     log.error("Unexpected error request_id=%s", g.request_id, exc_info=error)
     return _body(*INTERNAL)
 
 
-def _body(code: str, message: str, hint: str) -> dict[str, str]:
-    return {"code": code, "message": message, "hint": hint, "request_id": g.request_id}
+def _told(error: ml.SerError) -> tuple[str, str]:
+    """Say what an error says, and what to do, in the page's language."""
+    message, hint = _(error.message_template), _(error.hint_template)
+    return message.format(**error.params), hint.format(**error.params)
 
 
-def _answer(status: int, code: str, message: str, hint: str) -> Response:
+def _body(code: str, message: object, hint: object) -> dict[str, str]:
+    return {"code": code, "message": str(message), "hint": str(hint), "request_id": g.request_id}
+
+
+def _answer(status: int, code: str, message: object, hint: object) -> Response:
     if wants_json():
         response = jsonify(error=_body(code, message, hint))
     else:
         page = render_template(
             "error.html",
             status=status,
-            title=TITLES.get(status, "Something went wrong"),
+            title=TITLES.get(status, _("Something went wrong")),
             message=message,
             hint=hint,
             request_id=g.request_id,
@@ -138,15 +161,15 @@ def _known(error: ml.SerError) -> Response:
         return _unknown(error)
     if status == 503:
         log.warning("%s request_id=%s", error, g.request_id)
-    return _answer(status, error.code, error.message, error.hint)
+    return _answer(status, error.code, *_told(error))
 
 
 def _csrf(error: CSRFError) -> Response:
     return _answer(
         400,
         "csrf",
-        "The form was too old, or was not sent from this site.",
-        "Go back, load the page again and send the form once more; cookies must be allowed.",
+        _("The form was too old, or was not sent from this site."),
+        _("Go back, load the page again and send the form once more; cookies must be allowed."),
     )
 
 
@@ -155,7 +178,7 @@ def _too_large(error: HTTPException) -> Response:
     too_large = ml.TooLargeError(
         size_mb=(request.content_length or 0) / 1024**2, limit_mb=limit // 1024**2
     )
-    return _answer(413, too_large.code, too_large.message, too_large.hint)
+    return _answer(413, too_large.code, *_told(too_large))
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
@@ -163,10 +186,8 @@ def _http(error: HTTPException) -> Response | HTTPException:
         return _unknown(error)
     if error.code < 400:
         return error
-    code, message, hint = HTTP_WORDS.get(
-        error.code, ("bad_request", "The request was not understood.", "Check it and try again.")
-    )
-    response = _answer(error.code, code, message.format(method=request.method), hint)
+    code, message, hint = HTTP_WORDS.get(error.code, _OTHER_HTTP_WORDS)
+    response = _answer(error.code, code, str(message).format(method=request.method), hint)
     if "Allow" in error.get_response().headers:
         response.headers["Allow"] = error.get_response().headers["Allow"]
     return response

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from flask import (
     Blueprint,
     Response,
@@ -11,6 +9,7 @@ from flask import (
     current_app,
     redirect,
     render_template,
+    request,
     send_file,
     session,
     url_for,
@@ -18,17 +17,15 @@ from flask import (
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import cards, recording, words
+from webapp import cards, notices, recording, words
 from webapp.analysis import (
     Analyser,
     Sample,
     samples,
 )
+from webapp.languages import LANGUAGES, remember
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import ROOT, Settings
-
-if TYPE_CHECKING:
-    pass
 
 pages = Blueprint("pages", __name__)
 
@@ -45,11 +42,13 @@ for _filter in (
     cards.parameters,
     cards.speed,
     cards.summary,
+    notices.reason,
     words.adjective,
     words.agreement,
     words.certainty,
     words.checked,
     words.day,
+    words.decimal,
     words.duration,
     words.face,
     words.heading,
@@ -59,10 +58,10 @@ for _filter in (
     words.parts_rows,
     words.percent,
     words.ranking,
-    words.reason,
     words.runner_up,
     words.segment_words,
     words.timeline_summary,
+    words.translated,
     words.vote,
     words.vote_ranking,
 ):
@@ -143,6 +142,18 @@ def worker() -> Response:
 def shared() -> BaseResponse:
     """Meet a share that no service worker took: without its form's token nothing is analysed."""
     return redirect(url_for("pages.home"), code=303)
+
+
+@pages.get("/language/<code>")
+def language(code: str) -> BaseResponse:
+    """Show this site in another language from now on, and go back to where that was chosen."""
+    if code not in LANGUAGES:
+        abort(404)
+    remember(code)
+    place = request.args.get("to", "")
+    # An address of this site only: elsewhere nobody is sent.
+    inside = place.startswith("/") and not place.startswith(("//", "/\\"))
+    return redirect(place if inside else url_for("pages.home"), code=303)
 
 
 @pages.get("/privacy")

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 import ml
 from webapp.closer import Closer
+from webapp.words import short
 
 COLOURS = 64
 _DARKEST, _LIGHTEST = 0.18, 0.97
@@ -179,7 +180,7 @@ def time_axis(closer: Closer) -> Markup:
             else "middle"
             if closer.end_s - mark > 0.05 * duration_s
             else "end",
-            f"{mark:g}",
+            short(mark),
         )
         for mark in marks
     ]

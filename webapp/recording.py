@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from webapp.words import NBSP, duration, percent, step
+from flask_babel import gettext as _
+from flask_babel import pgettext
+
+from webapp.words import NBSP, decimal, duration, percent, step
 
 
 class QualityRow(NamedTuple):
@@ -46,23 +49,27 @@ class _Scale(NamedTuple):
     too_high: str
 
 
-_SCALES = {
-    "speech_ratio": _Scale(
-        "Voice", 0, 1, "Much of it is silence or other sound; a tighter cut helps.", ""
-    ),
-    "snr_db": _Scale("Background", -5, 45, "Record in a quieter place, or closer.", ""),
-    "level_dbfs": _Scale(
-        "Loudness",
-        -60,
-        0,
-        "Too quiet: move closer to the microphone.",
-        "Very loud: turn the recording level down.",
-    ),
-    "clipping": _Scale("Distortion", 0, 0.02, "", "Overdriven: turn the recording level down."),
-    "bandwidth_hz": _Scale(
-        "Sound range", 0, 8000, "High tones are missing, as after a telephone line.", ""
-    ),
-}
+def _scales() -> dict[str, _Scale]:
+    """Make each measure's scale; its name is that of the row in `quality_rows`."""
+    return {
+        "speech_ratio": _Scale(
+            _("Voice"), 0, 1, _("Much of it is silence or other sound; a tighter cut helps."), ""
+        ),
+        "snr_db": _Scale(_("Background"), -5, 45, _("Record in a quieter place, or closer."), ""),
+        "level_dbfs": _Scale(
+            _("Loudness"),
+            -60,
+            0,
+            _("Too quiet: move closer to the microphone."),
+            _("Very loud: turn the recording level down."),
+        ),
+        "clipping": _Scale(
+            _("Distortion"), 0, 0.02, "", _("Overdriven: turn the recording level down.")
+        ),
+        "bandwidth_hz": _Scale(
+            _("Sound range"), 0, 8000, _("High tones are missing, as after a telephone line."), ""
+        ),
+    }
 
 
 def beside_usual(prediction: Mapping, usual: Mapping | None) -> dict[str, Beside]:
@@ -79,16 +86,16 @@ def beside_usual(prediction: Mapping, usual: Mapping | None) -> dict[str, Beside
         By the name of the row in `quality_rows`; what is not known on both sides has none.
     """
     found = {}
-    for measure, scale in _SCALES.items():
+    for measure, scale in _scales().items():
         value, spread = prediction["quality"][measure], (usual or {}).get(measure)
         if value is None or not spread:
             continue
         least, most = spread[0], spread[-1]
-        verdict, advice = "as usual", ""
+        verdict, advice = _("as usual"), ""
         if value < least:
-            verdict, advice = "lower than 95 of 100 it learned from", scale.too_low
+            verdict, advice = _("lower than 95 of 100 it learned from"), scale.too_low
         elif value > most:
-            verdict, advice = "higher than 95 of 100 it learned from", scale.too_high
+            verdict, advice = _("higher than 95 of 100 it learned from"), scale.too_high
         found[scale.name] = Beside(value, spread, scale.low, scale.high, verdict, advice)
     return found
 
@@ -97,19 +104,29 @@ def quality_rows(prediction: Mapping) -> list[QualityRow]:
     """Describe the recording, one row for each measure."""
     quality = prediction["quality"]
     voiced_s = quality["speech_ratio"] * prediction["duration_s"]
-    voice = step(quality["speech_ratio"], (0.6, "most of the clip"), (0.2, "with long pauses"))
+    voice = step(
+        quality["speech_ratio"], (0.6, _("most of the clip")), (0.2, _("with long pauses"))
+    )
     loudness = step(
-        quality["level_dbfs"], (-9, "very loud"), (-35, "good"), (-50, "quiet"), (-90, "very quiet")
+        quality["level_dbfs"],
+        (-9, pgettext("loudness", "very loud")),
+        (-35, pgettext("loudness", "good")),
+        (-50, pgettext("loudness", "quiet")),
+        (-90, pgettext("loudness", "very quiet")),
     )
     level = f"{quality['level_dbfs']:.0f}{NBSP}dBFS".replace("-", "\N{MINUS SIGN}")
-    clipping = step(quality["clipping"], (0.01, "clipped"), (0.001, "slightly clipped"))
-    clipped = f"{percent(quality['clipping'])} of samples at full scale"
-    length = f"{duration(voiced_s)} of {duration(prediction['duration_s'])}"
+    clipping = step(quality["clipping"], (0.01, _("clipped")), (0.001, _("slightly clipped")))
+    clipped = _("%(share)s of samples at full scale", share=percent(quality["clipping"]))
+    length = _(
+        "%(voiced)s of %(whole)s",
+        voiced=duration(voiced_s),
+        whole=duration(prediction["duration_s"]),
+    )
     return [
-        QualityRow("Voice", voice or "hardly any", length),
+        QualityRow(_("Voice"), voice or _("hardly any"), length),
         _background_row(quality["snr_db"]),
-        QualityRow("Loudness", loudness or "silent", level),
-        QualityRow("Distortion", clipping or "none heard", clipped),
+        QualityRow(_("Loudness"), loudness or pgettext("loudness", "silent"), level),
+        QualityRow(_("Distortion"), clipping or _("none heard"), clipped),
         _range_row(prediction),
     ]
 
@@ -117,18 +134,28 @@ def quality_rows(prediction: Mapping) -> list[QualityRow]:
 def _range_row(prediction: Mapping) -> QualityRow:
     """Describe the bandwidth; how narrow is too narrow is judged where a voice is scored."""
     if prediction["quality"]["bandwidth_hz"] <= 0:
-        return QualityRow("Sound range", "not judged", "no sound to measure")
-    highest = f"nearly all of it up to {prediction['quality']['bandwidth_hz'] / 1000:.1f}{NBSP}kHz"
+        return QualityRow(_("Sound range"), _("not judged"), _("no sound to measure"))
+    highest = _(
+        "nearly all of it up to %(pitch)s",
+        pitch=f"{decimal(prediction['quality']['bandwidth_hz'] / 1000)}{NBSP}kHz",
+    )
     if not prediction["probabilities"]:
-        return QualityRow("Sound range", "not judged", highest)
+        return QualityRow(_("Sound range"), _("not judged"), highest)
     narrow = any(warning["code"] == "narrow_band" for warning in prediction["warnings"])
-    return QualityRow("Sound range", "narrow, as on a telephone" if narrow else "full", highest)
+    verdict = _("narrow, as on a telephone") if narrow else pgettext("sound range", "full")
+    return QualityRow(_("Sound range"), verdict, highest)
 
 
 def _background_row(snr_db: float | None) -> QualityRow:
     if snr_db is None:
-        return QualityRow("Background", "not measured", "no pause beside speech to measure it in")
-    verdict = step(snr_db, (20, "quiet"), (10, "some noise")) or "noisy"
+        return QualityRow(
+            _("Background"), _("not measured"), _("no pause beside speech to measure it in")
+        )
+    verdict = step(
+        snr_db, (20, pgettext("background", "quiet")), (10, pgettext("background", "some noise"))
+    ) or pgettext("background", "noisy")
     if snr_db < 0:
-        return QualityRow("Background", verdict, f"{-snr_db:.0f}{NBSP}dB above the voice")
-    return QualityRow("Background", verdict, f"{snr_db:.0f}{NBSP}dB below the voice")
+        figure = _("%(level)s above the voice", level=f"{-snr_db:.0f}{NBSP}dB")
+    else:
+        figure = _("%(level)s below the voice", level=f"{snr_db:.0f}{NBSP}dB")
+    return QualityRow(_("Background"), verdict, figure)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import quote
 
 from flask import (
@@ -21,17 +21,23 @@ from flask import (
     session,
     url_for,
 )
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
 import ml
-from webapp import charts, streaming, words
+from webapp import charts, notices, streaming, words
 from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of, saved_upload
 from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.pages import analyser, front_page, pages, sample_of, settings
+from webapp.running import RunningAnalyses
+from webapp.storage import AnalysisNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage
+
+REFRESH_S = 3
+"""After so long a page about an analysis under way loads itself again."""
 
 INLINE_TEXT_BYTES = 300 * 1024
 """A download of an answer that is not kept travels inside its page up to this size."""
@@ -47,12 +53,11 @@ def create() -> BaseResponse | str | tuple[str, int]:
     upload = request.files.get("file")
     if not sample and not (upload and upload.filename):
         return front_page(
-            problem="No file came. Choose a recording first, or pick a sample below."
+            problem=_("No file came. Choose a recording first, or pick a sample below.")
         ), 400
-    analyse = _analysis_of(sample, upload)
     if streaming.wanted():
-        return streaming.streamed(analyse, _told)
-    analysis = analyse(None)
+        return _streamed(sample, upload)
+    analysis = _analysis_of(sample, upload)(None)
     if analysis.id:
         return redirect(url_for("pages.result", id=analysis.id), code=303)
     return _result(analysis, _inline(analysis.wav))
@@ -63,7 +68,10 @@ def mine() -> str:
     """List what this browser has made."""
     owner = owner_of(session)
     return render_template(
-        "mine.html", analyses=analyser().mine(owner), given=_contributions().mine(owner)
+        "mine.html",
+        analyses=analyser().mine(owner),
+        given=_contributions().mine(owner),
+        running=_running().mine(owner),
     )
 
 
@@ -76,10 +84,13 @@ def delete_mine() -> BaseResponse:
 
 
 @pages.get("/analyses/<id>")
-def result(id: str) -> str:
+def result(id: str) -> str | Response:
     """Show a kept analysis to the browser that made it, or to whoever has a link to it."""
     key = request.args.get("key", "")
-    analysis = analyser().get(id, owner_of(session), key)
+    try:
+        analysis = analyser().get(id, owner_of(session), key)
+    except AnalysisNotFoundError:
+        return _running_page(id)
     made = session.pop("shared", None)
     link = ""
     if made and made["id"] == id:
@@ -176,33 +187,66 @@ def audio(id: str) -> Response:
 def delete(id: str) -> BaseResponse:
     """Delete an analysis now; the front page then shows the receipt."""
     owner = owner_of(session)
-    analysis = analyser().get(id, owner)
-    analyser().delete(id, owner)
+    try:
+        filename = _running().find(id, owner).filename
+        _running().end(id, owner)
+    except AnalysisNotFoundError:
+        filename = analyser().get(id, owner).filename
+        analyser().delete(id, owner)
     time = words.moment(datetime.now(UTC))
-    session["receipt"] = {"id": id, "filename": analysis.filename, "time": time}
+    session["receipt"] = {"id": id, "filename": filename, "time": time}
     return redirect(url_for("pages.home"), code=303)
 
 
-def _analysis_of(
-    sample: Sample | None, upload: FileStorage | None
-) -> Callable[[streaming.Progress | None], Analysis]:
-    """Prepare the analysis that the form asks for; what it gives knows nothing of the request."""
+def _streamed(sample: Sample | None, upload: FileStorage | None) -> Response:
+    """Tell of an analysis while it goes on; one that is kept can be found again meanwhile."""
+    owner, running = owner_of(session), _running()
+    analyse = _analysis_of(sample, upload)
+    if not _wants_to_keep():
+        return streaming.streamed(analyse, _told)
+    filename = display_name(sample.file if sample else (upload and upload.filename) or "")
+    try:
+        id = running.start(owner, filename)
+    except StorageError:
+        return streaming.streamed(analyse, _told)
+
+    def followed(progress: streaming.Progress | None) -> Analysis:
+        try:
+            return analyse(running.follow(id, owner, filename, progress), id)
+        finally:
+            running.end(id, owner)
+
+    return streaming.streamed(followed, _told, url_for("pages.result", id=id))
+
+
+def _wants_to_keep() -> bool:
+    return request.form.get("keep", "1") != "0"
+
+
+class _Prepared(Protocol):
+    """An analysis that knows nothing of the request any more."""
+
+    def __call__(self, progress: streaming.Progress | None, id: str | None = None) -> Analysis: ...
+
+
+def _analysis_of(sample: Sample | None, upload: FileStorage | None) -> _Prepared:
+    """Prepare the analysis that the form asks for."""
     analyse = partial(
         analyser().analyse,
         owner=owner_of(session),
-        keep=request.form.get("keep", "1") != "0",
+        keep=_wants_to_keep(),
         model=request.form.get("model") or None,
     )
 
     if sample:
         chosen = partial(analyse, sample.path, sample.file, sample=sample.id)
-        return lambda progress: chosen(progress=progress)
+        return lambda progress, id=None: chosen(progress=progress, id=id)
     held = ExitStack()
     path, filename = held.enter_context(saved_upload(upload)), (upload and upload.filename) or ""
 
-    def run(progress: streaming.Progress | None) -> Analysis:
+    def run(progress: streaming.Progress | None, id: str | None = None) -> Analysis:
         with held:
-            return analyse(path, filename, progress=progress)
+            return analyse(path, filename, progress=progress, id=id)
 
     return run
 
@@ -225,11 +269,12 @@ def _result(
     model = analysis.prediction["model"]
     bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
     same = bundle and bundle.sha256 == model["sha256"]
+    told = [*map(asdict, analysis.notes), *analysis.prediction["warnings"]]
     shown = charts.view(analysis.prediction, request.args.get("part", 0, type=int))
     return render_template(
         "result.html",
         analysis=analysis,
-        notices=[*analysis.notes, *analysis.prediction["warnings"]],
+        notices=[notices.notice(one) for one in told],
         sample=sample_of(analysis.sample) if analysis.sample else None,
         audio_src=audio_src,
         advice=words.ADVICE,
@@ -298,7 +343,7 @@ def _downloads(analysis: Analysis) -> list[Download]:
             if len(text) > INLINE_TEXT_BYTES:
                 continue
             href = f"data:{row.mimetype};charset=utf-8,{text}"
-        found.append(Download(words.FORMATS.get(name, name), href, f"undertone{row.suffix}"))
+        found.append(Download(str(words.FORMATS.get(name, name)), href, f"undertone{row.suffix}"))
     return found
 
 
@@ -306,6 +351,19 @@ def _inline(wav: bytes | None) -> str | None:
     if not wav or len(wav) > INLINE_AUDIO_BYTES:
         return None
     return f"data:audio/wav;base64,{base64.b64encode(wav).decode()}"
+
+
+def _running_page(id: str) -> Response:
+    """Say how far an analysis is; the page loads itself again until the answer is there."""
+    under_way = _running().find(id, owner_of(session))
+    response = Response(render_template("running.html", running=under_way))
+    if not under_way.lost:
+        response.headers["Refresh"] = str(REFRESH_S)
+    return response
+
+
+def _running() -> RunningAnalyses:
+    return current_app.extensions["running"]
 
 
 def _contributions() -> Contributions:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from flask_babel import gettext as _
+from flask_babel import pgettext
+
 from webapp import words
 from webapp.cards import (
     condition_title,
@@ -18,7 +21,6 @@ SHADES = 10
 
 
 ABSENT = "\N{EN DASH}"
-GROUP_HEADS = ("Group", "WA", "Clips", "Speakers")
 
 
 class Table(NamedTuple):
@@ -77,14 +79,19 @@ def reproduction(card: Mapping) -> Section | None:
         return None
     data = made.get("data", {}).items()
     rows = [
-        ("Source", made["git_commit"] or "not known"),
-        ("Seed", str(made["seed"])),
-        *((f"Data: {corpus_title(name)}", f"SHA-256 {digest}") for name, digest in data),
+        (_("Source"), made["git_commit"] or _("not known")),
+        (_("Seed"), str(made["seed"])),
+        *(
+            (_("Data: %(corpus)s", corpus=corpus_title(name)), f"SHA-256 {digest}")
+            for name, digest in data
+        ),
         *((name, version) for name, version in made.get("packages", {}).items()),
     ]
-    text = "One command, with the corpora in their official layouts, from this state of the source."
-    table = Table("What made it", ("What", "Which"), rows, words=2)
-    return Section("again", "How to make it again", (text,), (table,), code=made["command"])
+    text = _(
+        "One command, with the corpora in their official layouts, from this state of the source."
+    )
+    table = Table(_("What made it"), (_("What"), _("Which")), rows, words=2)
+    return Section("again", _("How to make it again"), (text,), (table,), code=made["command"])
 
 
 def matrix(caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Matrix:
@@ -98,12 +105,16 @@ def matrix(caption: str, labels: Sequence[str], counts: Sequence[Sequence[int]])
         The last column counts clips that were not scored.
     """
     silent = any(row[-1] for row in counts)
-    columns = [words.adjective(label) for label in labels] + ["no answer"] * silent
+    columns = [words.adjective(label) for label in labels] + [_("no answer")] * silent
     rows = []
     for meant, row in zip(columns, counts, strict=False):
         shares = [count / max(sum(row), 1) for count in row[: len(columns)]]
         cells = [
-            Cell(round(100 * share), round(SHADES * share), f"of {meant} heard as {heard}")
+            Cell(
+                round(100 * share),
+                round(SHADES * share),
+                _("of %(meant)s heard as %(heard)s", meant=meant, heard=heard),
+            )
             for heard, share in zip(columns, shares, strict=True)
         ]
         rows.append((meant, cells))
@@ -114,33 +125,34 @@ def _training(card: Mapping) -> Section:
     rows = [
         (
             corpus["title"],
-            corpus["language"],
+            _(language),
             corpus["licence"],
             str(corpus.get("clips", ABSENT)),
             str(corpus.get("speakers", ABSENT)),
         )
         for corpus in card["corpora"]
+        for language in (corpus["language"],)
     ]
-    heads = ("Corpus", "Language", "Licence", "Clips", "Speakers")
-    return Section(
-        "training",
-        "What it learned from",
-        ("Acted speech, recorded for research. The speakers below are those that trained it.",),
-        (Table("Training data", heads, rows, words=3),),
-    )
+    text = _("Acted speech, recorded for research. The speakers below are those that trained it.")
+    heads = (_("Corpus"), _("Language"), _("Licence"), _("Clips"), _("Speakers"))
+    table = Table(_("Training data"), heads, rows, words=3)
+    return Section("training", _("What it learned from"), (text,), (table,))
 
 
 def _accuracy(card: Mapping) -> Section | None:
     if not card["metrics"]:
         return None
-    text = (
+    text = _(
         "Measured on speakers whom it had never heard in training. WA is the share of all clips "
         "named right; UA the mean over emotions, so that a common one does not hide a rare one; "
-        "macro-F1 also counts false alarms. In brackets stand 95 % intervals over speakers: where "
-        "few spoke, they say little. A clip without an answer counts as wrong."
+        "macro-F1 also counts false alarms. In brackets stand %(sure)s intervals over speakers: "
+        "where few spoke, they say little. A clip without an answer counts as wrong.",
+        sure="95 %",
     )
-    table = _accuracy_table("Speakers it had never heard", card["metrics"])
-    return Section("accuracy", "How often it is right", (text, words.track_record(card)), (table,))
+    table = _accuracy_table(_("Speakers it had never heard"), card["metrics"])
+    return Section(
+        "accuracy", _("How often it is right"), (text, words.track_record(card)), (table,)
+    )
 
 
 def _accuracy_table(caption: str, measured: Mapping) -> Table:
@@ -156,7 +168,7 @@ def _accuracy_table(caption: str, measured: Mapping) -> Table:
         )
         for name, found in measured.items()
     ]
-    heads = ("Corpus", "Emotions", "Clips", "Speakers", "WA", "UA", "Macro-F1")
+    heads = (_("Corpus"), _("Emotions"), _("Clips"), _("Speakers"), "WA", "UA", _("Macro-F1"))
     return Table(caption, heads, rows)
 
 
@@ -168,32 +180,35 @@ def _confusion(card: Mapping) -> Section | None:
     ]
     if not matrices:
         return None
-    text = (
+    text = _(
         "Each row is an emotion as it was meant; along it stands, in percent, what it was heard "
         "as. Numbers on the diagonal are right answers."
     )
-    return Section("confusion", "What it mistakes for what", (text,), matrices=matrices)
+    return Section("confusion", _("What it mistakes for what"), (text,), matrices=matrices)
 
 
 def _left_out(card: Mapping) -> Section | None:
     if not card.get("left_out"):
         return None
-    text = (
+    text = _(
         "Other microphones, actors and languages are harder than other speakers. To measure that, "
         "the same network was trained without a corpus, and then heard that corpus. Expect "
         "numbers like these, or lower, on your own recordings."
     )
-    table = _accuracy_table("Corpora left out of training", card["left_out"])
-    return Section("left-out", "On a corpus that it never heard", (text,), (table,))
+    table = _accuracy_table(_("Corpora left out of training"), card["left_out"])
+    return Section("left-out", _("On a corpus that it never heard"), (text,), (table,))
 
 
 def _abstention(card: Mapping) -> Section | None:
     threshold = card["calibration"]["threshold"]
     rule = (
-        f"Where the likeliest emotion has a share under {words.percent(threshold)}, the answer is "
-        "“Not sure”, and names the two or three emotions that it hesitates between."
+        _(
+            "Where the likeliest emotion has a share under %(share)s, the answer is “Not sure”, "
+            "and names the two or three emotions that it hesitates between.",
+            share=words.percent(threshold),
+        )
         if threshold > 0
-        else "It names an emotion for every voice that it hears."
+        else _("It names an emotion for every voice that it hears.")
     )
     inside = card.get("risk_coverage", {})
     outside = {
@@ -206,18 +221,18 @@ def _abstention(card: Mapping) -> Section | None:
         for found_in, title in ((inside, corpus_title), (outside, _left_out_title))
         for name, found in found_in.items()
     ]
-    heads = ("Corpus", "Gets an emotion", "Right of these")
-    tables = [Table("Of all clips", heads, rows)] if rows else []
+    heads = (_("Corpus"), _("Gets an emotion"), _("Right of these"))
+    tables = [Table(_("Of all clips"), heads, rows)] if rows else []
     text = (
-        "What that buys, the choice being among all of its emotions, as on a result page:"
+        _("What that buys, the choice being among all of its emotions, as on a result page:")
         if rows
         else ""
     )
-    return Section("abstention", "When it does not answer", (rule, text), tables)
+    return Section("abstention", _("When it does not answer"), (rule, text), tables)
 
 
 def _left_out_title(name: str) -> str:
-    return f"{corpus_title(name)}, never heard"
+    return _("%(corpus)s, never heard", corpus=corpus_title(name))
 
 
 def _calibration(card: Mapping) -> Section | None:
@@ -234,18 +249,22 @@ def _calibration(card: Mapping) -> Section | None:
         return None
     temperature = card["calibration"]["temperature"]
     fitted = (
-        f"It was adjusted for that on other speakers than these (temperature {temperature:.2f})."
+        _(
+            "It was adjusted for that on other speakers than these (temperature %(temperature)s).",
+            temperature=words.decimal(temperature, 2),
+        )
         if temperature != 1
-        else "It was not adjusted for that."
+        else _("It was not adjusted for that.")
     )
-    text = (
-        "A share of 70 % should mean: right in about 7 of 10 such clips. "
-        f"{fitted} ECE, expected calibration error, is by how much shares and successes differ, "
-        "on average. The Brier score is the squared distance from certainty in the right emotion: "
-        "0 is best; saying that all of six are alike gives 0.83."
+    meant = _("A share of %(share)s should mean: right in about 7 of 10 such clips.", share="70 %")
+    measures = _(
+        "ECE, expected calibration error, is by how much shares and successes differ, on average. "
+        "The Brier score is the squared distance from certainty in the right emotion: 0 is best; "
+        "saying that all of six are alike gives 0.83."
     )
-    table = Table("Shares beside successes", ("Corpus", "ECE", "Brier score"), rows)
-    return Section("calibration", "How far its shares can be trusted", (text,), (table,))
+    text = f"{meant} {fitted} {measures}"
+    table = Table(_("Shares beside successes"), (_("Corpus"), "ECE", _("Brier score")), rows)
+    return Section("calibration", _("How far its shares can be trusted"), (text,), (table,))
 
 
 def _robustness(card: Mapping) -> Section | None:
@@ -259,16 +278,29 @@ def _robustness(card: Mapping) -> Section | None:
         for condition, row in found.items()
     ]
     counts = card.get("robustness_clips", {})
-    parts = [f"{number} of {corpus_title(name)}" for name, number in counts.items()]
-    clips = f" ({words.listed(parts)})" if parts else ""
+    parts = [
+        _("%(clips)s of %(corpus)s", clips=number, corpus=corpus_title(name))
+        for name, number in counts.items()
+    ]
     text = (
-        f"The same clips of unheard speakers{clips}, sent through real "
-        "encoders, rooms and noise; in each row stands the share still named right (WA)."
+        _(
+            "The same clips of unheard speakers (%(clips)s), sent through real encoders, rooms and "
+            "noise; in each row stands the share still named right (WA).",
+            clips=words.listed(parts),
+        )
+        if parts
+        else _(
+            "The same clips of unheard speakers, sent through real encoders, rooms and noise; in "
+            "each row stands the share still named right (WA)."
+        )
     )
-    heads = ("Condition", *map(corpus_title, names))
-    table = Table("Named right", heads, rows)
+    heads = (_("Condition"), *map(corpus_title, names))
+    table = Table(_("Named right"), heads, rows)
     return Section(
-        "robustness", "Through codecs, rooms and noise", (text, *_worst(found, clean)), (table,)
+        "robustness",
+        _("Through codecs, rooms and noise"),
+        (text, *_worst(found, clean)),
+        (table,),
     )
 
 
@@ -285,43 +317,71 @@ def _worst(found: Mapping, clean: Mapping) -> list[str]:
     if round(100 * lost) <= 0:
         return []
     return [
-        f"The worst, noise under 10 dB aside, is {condition} on {corpus}: {points(lost)} fewer "
-        "than as recorded."
+        _(
+            "The worst, noise under 10 dB aside, is %(condition)s on %(corpus)s: %(points)s fewer "
+            "than as recorded.",
+            condition=condition,
+            corpus=corpus,
+            points=points(lost),
+        )
     ]
 
 
 def _groups(card: Mapping) -> Section | None:
+    heads = (_("Group"), "WA", _("Clips"), _("Speakers"))
     tables = [
-        Table(f"{corpus_title(corpus)}, by {kind}", GROUP_HEADS, _group_rows(found))
+        Table(
+            _("%(corpus)s, by %(kind)s", corpus=corpus_title(corpus), kind=_(kind)),
+            heads,
+            _group_rows(found),
+        )
         for corpus, kinds in card.get("groups", {}).items()
         for kind, found in kinds.items()
     ]
     if not tables:
         return None
     gaps = [
-        f"{corpus_title(corpus)}, by {kind}: {gap['best']} {points(gap['gap'])} over "
-        f"{gap['worst']}{_doubt(gap['interval'])}."
+        _gap(corpus_title(corpus), _(kind), gap)
         for corpus, kinds in card.get("gaps", {}).items()
         for kind, gap in kinds.items()
     ]
-    text = (
+    text = _(
         "Few speakers stand behind some groups, and other things set them apart too: a gap is "
         "first of all a reason to look closer."
     )
-    return Section("groups", "For whom it is better or worse", (text, *gaps), tables)
+    return Section("groups", _("For whom it is better or worse"), (text, *gaps), tables)
 
 
 def _group_rows(found: Mapping) -> list[tuple[str, ...]]:
     return [
-        (group, words.percent(one["wa"]), str(one["clips"]), str(one["speakers"]))
+        (_(group), words.percent(one["wa"]), str(one["clips"]), str(one["speakers"]))
         for group, one in found.items()
     ]
 
 
-def _doubt(interval: Sequence[float]) -> str:
-    low, high = (round(100 * edge) for edge in interval)
-    chance = "; that may be chance" if low <= 0 <= high else ""
-    return f" (95 % interval {_signed(low)} to {_signed(high)}{chance})"
+def _gap(corpus: str, kind: str, gap: Mapping) -> str:
+    low, high = (round(100 * edge) for edge in gap["interval"])
+    best, worst = gap["best"], gap["worst"]
+    told = {
+        "corpus": corpus,
+        "kind": kind,
+        "best": _(best),
+        "points": points(gap["gap"]),
+        "worst": _(worst),
+        "low": _signed(low),
+        "high": _signed(high),
+    }
+    if low <= 0 <= high:
+        return _(
+            "%(corpus)s, by %(kind)s: %(best)s %(points)s over %(worst)s (95 %% interval %(low)s "
+            "to %(high)s; that may be chance).",
+            **told,
+        )
+    return _(
+        "%(corpus)s, by %(kind)s: %(best)s %(points)s over %(worst)s (95 %% interval %(low)s to "
+        "%(high)s).",
+        **told,
+    )
 
 
 def _signed(value: int) -> str:
@@ -330,15 +390,21 @@ def _signed(value: int) -> str:
 
 def _votes(card: Mapping) -> Section | None:
     texts = [
-        f"{corpus_title(name)}: people listened to {found['clips']} of these clips and voted. "
-        f"What most of them heard, the model names in {words.percent(found['model_favourite'])} "
-        f"of the clips; a single listener does so in "
-        f"{words.percent(found['listener_favourite'])}. What the actor meant, the model names in "
-        f"{words.percent(found['model_acted'])}, a single listener in "
-        f"{words.percent(found['listener_acted'])}."
+        _(
+            "%(corpus)s: people listened to %(clips)s of these clips and voted. What most of them "
+            "heard, the model names in %(model_favourite)s of the clips; a single listener does so "
+            "in %(listener_favourite)s. What the actor meant, the model names in %(model_acted)s, "
+            "a single listener in %(listener_acted)s.",
+            corpus=corpus_title(name),
+            clips=found["clips"],
+            model_favourite=words.percent(found["model_favourite"]),
+            listener_favourite=words.percent(found["listener_favourite"]),
+            model_acted=words.percent(found["model_acted"]),
+            listener_acted=words.percent(found["listener_acted"]),
+        )
         for name, found in card.get("votes", {}).items()
     ]
-    return Section("votes", "Beside people who listened", texts) if texts else None
+    return Section("votes", _("Beside people who listened"), texts) if texts else None
 
 
 def _intensity(card: Mapping) -> Section | None:
@@ -348,26 +414,27 @@ def _intensity(card: Mapping) -> Section | None:
     ]
     if not rows:
         return None
-    text = (
+    text = _(
         "It also says how strong a voice sounds, from calm to strong. Below stands how well that "
         "follows the strength that the actors were asked for (rank correlation, Spearman): 1 is "
         "the same order, 0 none."
     )
-    table = Table("Strength", ("Corpus", "Rank correlation", "Clips", "Speakers"), rows)
-    return Section("intensity", "How strong a voice sounds", (text,), (table,))
+    heads = (_("Corpus"), _("Rank correlation"), _("Clips"), _("Speakers"))
+    table = Table(_("Strength"), heads, rows)
+    return Section("intensity", _("How strong a voice sounds"), (text,), (table,))
 
 
 def _nonspeech(card: Mapping) -> Section | None:
     found = card.get("nonspeech")
     if not found:
         return None
-    rows = [(name, _share(share)) for name, share in found.items()]
-    text = (
+    rows = [(_(name), _share(share)) for name, share in found.items()]
+    text = _(
         "How often sound without a voice was given an emotion all the same, and how often speech "
         "was turned away as no voice, or as too noisy."
     )
-    table = Table("Sounds", ("What", "Share"), rows)
-    return Section("nonspeech", "What is no voice", (text,), (table,))
+    table = Table(pgettext("noises", "Sounds"), (_("What"), _("Share")), rows)
+    return Section("nonspeech", _("What is no voice"), (text,), (table,))
 
 
 def _share(share: float | None) -> str:
@@ -375,39 +442,40 @@ def _share(share: float | None) -> str:
 
 
 def _decimals(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return ABSENT if value is None else words.decimal(value, 2).replace("-", "\N{MINUS SIGN}")
 
 
 def _accuracies(cards: Sequence[Mapping]) -> Section | None:
-    text = (
+    text = _(
         "The share of acted clips named right (WA) by speakers whom the model had never heard in "
         "training, the choice being among the emotions that corpus and model share. In brackets "
-        "stand 95 % intervals over speakers. Numbers of models with fewer emotions are not like "
-        "for like: fewer to choose from is easier."
+        "stand %(sure)s intervals over speakers. Numbers of models with fewer emotions are not "
+        "like for like: fewer to choose from is easier.",
+        sure="95 %",
     )
     table = _side_by_side(cards, "metrics", lambda found: with_interval(found, "wa"))
-    return table and Section("accuracy", "How often they are right", (text,), (table,))
+    return table and Section("accuracy", _("How often they are right"), (text,), (table,))
 
 
 def _calibration_errors(cards: Sequence[Mapping]) -> Section | None:
-    text = (
+    text = _(
         "Calibration error (ECE): how far the shares on a result page lie, on average, from how "
         "often they were right. The lower, the more the shares can be trusted."
     )
     table = _side_by_side(cards, "metrics", lambda found: or_unmeasured(found.get("ece")))
     return table and Section(
-        "calibration", "How far their shares can be trusted", (text,), (table,)
+        "calibration", _("How far their shares can be trusted"), (text,), (table,)
     )
 
 
 def _accuracies_left_out(cards: Sequence[Mapping]) -> Section | None:
-    text = (
+    text = _(
         "The same networks, trained again without one corpus and then tested on it (WA): other "
         "actors, microphones and sometimes another language. Nearest to what to expect of your "
         "own recordings."
     )
     table = _side_by_side(cards, "left_out", lambda found: with_interval(found, "wa"))
-    return table and Section("left-out", "On a corpus that they never heard", (text,), (table,))
+    return table and Section("left-out", _("On a corpus that they never heard"), (text,), (table,))
 
 
 def _side_by_side(
@@ -419,7 +487,8 @@ def _side_by_side(
         (card["name"], *(cell(card[key][name]) if name in card[key] else ABSENT for name in names))
         for card in measured
     ]
-    return Table("Models by corpus", ("Model", *map(corpus_title, names)), rows) if rows else None
+    heads = (_("Model"), *map(corpus_title, names))
+    return Table(_("Models by corpus"), heads, rows) if rows else None
 
 
 COMPARISONS = (_accuracies, _calibration_errors, _accuracies_left_out)

@@ -31,10 +31,14 @@ def wanted() -> bool:
     return NDJSON in request.accept_mimetypes.values()
 
 
-def streamed(work: Callable[[Progress], Made], told: Callable[[Made], dict[str, Any]]) -> Response:
+def streamed(
+    work: Callable[[Progress], Made],
+    told: Callable[[Made], dict[str, Any]],
+    address: str | None = None,
+) -> Response:
     """Do some work in a thread, and stream its progress and its answer.
 
-    Closing the connection cancels the work at its next report.
+    Closing the connection cancels the work at its next report, unless it can be found again.
 
     Parameters
     ----------
@@ -43,8 +47,10 @@ def streamed(work: Callable[[Progress], Made], told: Callable[[Made], dict[str, 
     told : callable
         Turns what was made into the last line, within the request. What fails after the first
         line has gone out, comes as a last line ``{"error": {...}}``.
+    address : str, optional
+        Where the work can be found while it goes on: the first line names it.
     """
-    return Response(stream_with_context(_lines(work, told)), mimetype=NDJSON)
+    return Response(stream_with_context(_lines(work, told, address)), mimetype=NDJSON)
 
 
 class _Work:
@@ -95,15 +101,20 @@ class _Made(NamedTuple):
 
 
 def _lines(
-    work: Callable[[Progress], Made], told: Callable[[Made], dict[str, Any]]
+    work: Callable[[Progress], Made],
+    told: Callable[[Made], dict[str, Any]],
+    address: str | None,
 ) -> Iterator[str]:
     started = _Work(work)
     try:
+        if address:
+            yield _line({"running": address})
         for share in started.progress():
             yield _line({"progress": round(share, 3)})
         yield _line(_last(started.result, told))
     finally:
-        started.leave()
+        if not address:
+            started.leave()
 
 
 def _last(item: Any, told: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

@@ -4,54 +4,93 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
+
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.lists import format_list
+from babel.numbers import format_decimal
+from flask_babel import get_locale, lazy_gettext, ngettext, pgettext
+from flask_babel import gettext as _
 
 if TYPE_CHECKING:
     from ml import Explanation
 
-ADJECTIVES = {"disgust": "disgusted"}
-"""Labels that are no adjective: a voice sounds disgusted, not disgust."""
+ADJECTIVES = {
+    "neutral": lazy_gettext("neutral"),
+    "calm": lazy_gettext("calm"),
+    "happy": lazy_gettext("happy"),
+    "sad": lazy_gettext("sad"),
+    "angry": lazy_gettext("angry"),
+    "fearful": lazy_gettext("fearful"),
+    "disgust": lazy_gettext("disgusted"),
+    "surprised": lazy_gettext("surprised"),
+}
+"""Each label as the word after "sounds"."""
 
 NBSP = "\N{NO-BREAK SPACE}"
 
 HEADINGS = {
-    "no_speech": "No voice found",
-    "too_short": "Too short to tell",
-    "too_noisy": "Too noisy to tell",
+    "no_speech": lazy_gettext("No voice found"),
+    "too_short": lazy_gettext("Too short to tell"),
+    "too_noisy": lazy_gettext("Too noisy to tell"),
 }
 
 FORMATS = {
-    "json": "JSON, everything",
-    "csv": "CSV, a line for each window",
-    "audacity": "Audacity labels",
-    "vtt": "WebVTT subtitles",
+    "json": lazy_gettext("JSON, everything"),
+    "csv": lazy_gettext("CSV, a line for each window"),
+    "audacity": lazy_gettext("Audacity labels"),
+    "vtt": lazy_gettext("WebVTT subtitles"),
 }
 
 ADVICE = {
-    "uncertain": "Try a longer clip of one person, or one where the mood is plainer.",
-    "no_speech": "Try a clip in which one person speaks, close to the microphone.",
-    "too_short": "Try a clip of two seconds or more; one or two sentences are best.",
-    "too_noisy": "Record in a quieter place, or closer to the microphone.",
+    "uncertain": lazy_gettext("Try a longer clip of one person, or one where the mood is plainer."),
+    "no_speech": lazy_gettext("Try a clip in which one person speaks, close to the microphone."),
+    "too_short": lazy_gettext("Try a clip of two seconds or more; one or two sentences are best."),
+    "too_noisy": lazy_gettext("Record in a quieter place, or closer to the microphone."),
 }
+
+
+def locale() -> Locale:
+    """Name the language and country by whose rules numbers, dates and lists are written."""
+    return get_locale() or Locale("en", "GB")
+
+
+def translated(text: str) -> str:
+    """Give a text that comes from a card or a corpus in the page's language, if it is known."""
+    return _(text)
 
 
 def adjective(label: str) -> str:
     """Turn a label into the word after "sounds"."""
-    return ADJECTIVES.get(label, label)
+    return str(ADJECTIVES.get(label, label))
 
 
 def listed(names: Iterable[str]) -> str:
     """Join names as a sentence does: "a, b and c"."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return format_list(list(names), locale=locale())
+
+
+def decimal(value: float, digits: int = 1) -> str:
+    """Write a number with some digits after the point, or the comma."""
+    # Rounded first as elsewhere in Python: Babel rounds halves to even.
+    return format_decimal(
+        Decimal(f"{value:.{digits}f}"), f"0.{'0' * digits}" if digits else "0", locale=locale()
+    )
+
+
+def short(value: float) -> str:
+    """Write a number with one digit after the point where it is not whole."""
+    return decimal(value, 1 if value % 1 else 0)
 
 
 def percent(share: float) -> str:
     """Round a share to whole percent; the ends say "under 1" and "over 99"."""
     if 0 < share < 0.01:
-        return f"under 1{NBSP}%"
+        return _("under %(share)s", share=f"1{NBSP}%")
     if 0.99 < share < 1:
-        return f"over 99{NBSP}%"
+        return _("over %(share)s", share=f"99{NBSP}%")
     return f"{share * 100:.0f}{NBSP}%"
 
 
@@ -63,7 +102,7 @@ def step(value: float, *steps: tuple[float, str]) -> str:
 def duration(seconds: float) -> str:
     """Write a length: tenths under ten seconds, minutes from two minutes on."""
     if seconds < 10:
-        return f"{seconds:.1f}{NBSP}s"
+        return f"{decimal(seconds)}{NBSP}s"
     if seconds < 120:
         return f"{seconds:.0f}{NBSP}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -78,11 +117,13 @@ def ranking(prediction: Mapping) -> list[tuple[str, float]]:
 def heading(prediction: Mapping) -> str:
     """Say the answer in a few words, the page's title."""
     if prediction["outcome"] == "emotion":
-        return f"Sounds {adjective(prediction['label'])}"
+        return _("Sounds %(emotion)s", emotion=adjective(prediction["label"]))
     if prediction["outcome"] == "uncertain":
         names = [adjective(label) for label in _candidates(prediction)]
-        return f"Not sure: between {listed(names)}" if names else "Not sure"
-    return HEADINGS[prediction["outcome"]]
+        if not names:
+            return _("Not sure")
+        return _("Not sure: between %(emotions)s", emotions=listed(names))
+    return str(HEADINGS[prediction["outcome"]])
 
 
 def _candidates(prediction: Mapping) -> list[str]:
@@ -94,17 +135,24 @@ def _candidates(prediction: Mapping) -> list[str]:
 def certainty(prediction: Mapping) -> str:
     """Say how sure an answer is, and what came next."""
     sure = prediction["confidence"]
-    word = step(sure, (0.8, "Quite sure"), (0.55, "Fairly sure")) or "Leaning this way"
-    return f"{word}: {percent(sure)}. {runner_up(prediction)}"
+    share = percent(sure)
+    if sure >= 0.8:
+        said = _("Quite sure: %(share)s.", share=share)
+    elif sure >= 0.55:
+        said = _("Fairly sure: %(share)s.", share=share)
+    else:
+        said = _("Leaning this way: %(share)s.", share=share)
+    return f"{said} {runner_up(prediction)}"
 
 
 def runner_up(prediction: Mapping) -> str:
     """Say what came next; where a vote chose another emotion than led, which one that was."""
     others = [row for row in ranking(prediction) if row[0] != prediction["label"]]
     label, share = others[0]
-    led = share > prediction["confidence"]
-    place = "Over the whole clip, likelier is" if led else "Next comes"
-    return f"{place} {adjective(label)} with {percent(share)}."
+    said = {"emotion": adjective(label), "share": percent(share)}
+    if share > prediction["confidence"]:
+        return _("Over the whole clip, likelier is %(emotion)s with %(share)s.", **said)
+    return _("Next comes %(emotion)s with %(share)s.", **said)
 
 
 def vote(prediction: Mapping) -> str:
@@ -113,7 +161,12 @@ def vote(prediction: Mapping) -> str:
     if scored < 2:
         return ""
     bearing = round(scored * prediction["vote"]["dominance"])
-    return f"{bearing} of {scored} windows sound {adjective(prediction['vote']['label'])}."
+    return _(
+        "%(bearing)s of %(scored)s windows sound %(emotion)s.",
+        bearing=bearing,
+        scored=scored,
+        emotion=adjective(prediction["vote"]["label"]),
+    )
 
 
 def vote_ranking(prediction: Mapping) -> list[tuple[str, float]]:
@@ -123,24 +176,12 @@ def vote_ranking(prediction: Mapping) -> list[tuple[str, float]]:
     return sorted(((label, shares.get(label, 0.0)) for label in labels), key=lambda row: -row[1])
 
 
-def reason(prediction: Mapping) -> str:
-    """Say what was measured where no emotion is named."""
-    measured = prediction["reason_params"]
-    if prediction["outcome"] != "uncertain" or not measured:
-        return prediction["reason"]
-    return (
-        f"The likeliest, {adjective(measured['label'])}, reaches "
-        f"{percent(measured['probability'])}; answers under {percent(measured['threshold'])} "
-        "are held back."
-    )
-
-
 def intensity(prediction: Mapping) -> str:
     """Say how strong an emotion sounds; empty where that is not known."""
     value = prediction.get("intensity")
     if value is None or prediction["outcome"] != "emotion":
         return ""
-    return step(value, (2 / 3, "strong"), (1 / 3, "moderate")) or "calm"
+    return step(value, (2 / 3, _("strong")), (1 / 3, _("moderate"))) or pgettext("strength", "calm")
 
 
 class PartRow(NamedTuple):
@@ -167,9 +208,19 @@ def parts_rows(explanation: Explanation, start_s: float, most: int = 6) -> list[
         worth = 100 * explanation.drops[band][stretch]
         rows.append(
             PartRow(
-                f"{start_s + first_s:.2f} to {start_s + last_s:.2f}{NBSP}s",
-                f"{round(low_hz, -1):.0f} to {round(high_hz, -1):.0f}{NBSP}Hz",
-                f"{worth:.0f} points" if worth >= 1 else "under 1 point",
+                _(
+                    "%(first)s to %(last)s",
+                    first=decimal(start_s + first_s, 2),
+                    last=f"{decimal(start_s + last_s, 2)}{NBSP}s",
+                ),
+                _(
+                    "%(first)s to %(last)s",
+                    first=f"{round(low_hz, -1):.0f}",
+                    last=f"{round(high_hz, -1):.0f}{NBSP}Hz",
+                ),
+                ngettext("%(num)s point", "%(num)s points", round(worth))
+                if worth >= 1
+                else _("under 1 point"),
             )
         )
     return rows
@@ -178,17 +229,20 @@ def parts_rows(explanation: Explanation, start_s: float, most: int = 6) -> list[
 def checked(explanation: Explanation) -> str:
     """Say whether an explanation holds, with the figures of its check."""
     if not explanation.chosen:
-        return "No part matters by itself: without any one of them the share stays as high."
-    left = percent(max(0.0, explanation.probability - explanation.drop))
+        return _("No part matters by itself: without any one of them the share stays as high.")
     drawn = sum(explanation.random_drops) / len(explanation.random_drops)
-    by_chance = percent(min(1.0, max(0.0, explanation.probability - drawn)))
-    figures = (
-        f"Without these parts the share falls from {percent(explanation.probability)} to {left}; "
-        f"without as many parts drawn by chance, to {by_chance} on average."
+    figures = _(
+        "Without these parts the share falls from %(whole)s to %(left)s; without as many parts "
+        "drawn by chance, to %(by_chance)s on average.",
+        whole=percent(explanation.probability),
+        left=percent(max(0.0, explanation.probability - explanation.drop)),
+        by_chance=percent(min(1.0, max(0.0, explanation.probability - drawn))),
     )
     if explanation.reliable:
-        return f"Checked on this clip. {figures}"
-    return f"Not reliable for this clip: take the marks as a guess at most. {figures}"
+        verdict = _("Checked on this clip.")
+    else:
+        verdict = _("Not reliable for this clip: take the marks as a guess at most.")
+    return f"{verdict} {figures}"
 
 
 def face(prediction: Mapping) -> str:
@@ -200,11 +254,12 @@ def segment_words(segment: Mapping) -> str:
     """Say what one window sounds like, for the table."""
     if segment["label"]:
         return adjective(segment["label"])
-    return {"no_speech": "no voice", "uncertain": "not sure"}.get(segment["outcome"], "no answer")
+    words = {"no_speech": _("no voice"), "uncertain": _("not sure")}
+    return words.get(segment["outcome"], _("no answer"))
 
 
 def agreement(answers: Sequence[tuple[str, Mapping]]) -> str:
-    """Say in a sentence or two how far models agree.
+    """Say in a few sentences how far models agree.
 
     Parameters
     ----------
@@ -216,51 +271,81 @@ def agreement(answers: Sequence[tuple[str, Mapping]]) -> str:
         named.setdefault(prediction["label"], []).append(name)
     silent = named.pop(None, [])
     if not named:
-        return "No model names an emotion."
+        return _("No model names an emotion.")
     parts = sorted(named.items(), key=lambda item: -len(item[1]))
-    first, bearers = parts[0]
+    label, bearers = parts[0]
+    emotion = adjective(label or "")
     if len(bearers) == len(answers):
-        return f"All {number(len(answers))} models hear the same: {adjective(first or '')}."
-    others = [
-        f"{listed(names)} {_say(names)} {adjective(label or '')}" for label, names in parts[1:]
-    ]
-    if silent:
-        others.append(f"{listed(silent)} cannot tell")
-    told = f"{len(bearers)} of {len(answers)} models hear {adjective(first or '')}"
+        count = number(len(answers))
+        return _("All %(count)s models hear the same: %(emotion)s.", count=count, emotion=emotion)
     if len(bearers) == 1:
-        told = f"No two models agree. {bearers[0]} hears {adjective(first or '')}"
-    return f"{told}; {'; '.join(others)}."
+        told = [_("No two models agree."), _hear(bearers, emotion)]
+    else:
+        told = [
+            _(
+                "%(bearers)s of %(count)s models hear %(emotion)s.",
+                bearers=len(bearers),
+                count=len(answers),
+                emotion=emotion,
+            )
+        ]
+    told += [_hear(names, adjective(other or "")) for other, names in parts[1:]]
+    if silent:
+        told.append(
+            ngettext(
+                "%(models)s cannot tell.",
+                "%(models)s cannot tell.",
+                len(silent),
+                models=listed(silent),
+            )
+        )
+    return " ".join(told)
 
 
-def _say(names: Sequence[str]) -> str:
-    return "hears" if len(names) == 1 else "hear"
+def _hear(names: Sequence[str], emotion: str) -> str:
+    return ngettext(
+        "%(models)s hears %(emotion)s.",
+        "%(models)s hear %(emotion)s.",
+        len(names),
+        models=listed(names),
+        emotion=emotion,
+    )
 
 
 def timeline_summary(prediction: Mapping) -> str:
-    """Say in a sentence how the windows voted."""
+    """Say in a sentence or two how the windows voted."""
     vote, count = prediction["vote"], len(prediction["segments"])
     if not vote:
-        return f"None of the {count} windows was scored."
+        return _("None of the %(count)s windows was scored.", count=count)
+    emotion = adjective(vote["label"])
     scored = sum(bool(segment["probabilities"]) for segment in prediction["segments"])
     if scored == 1:
-        return f"The one window with a voice sounds {adjective(vote['label'])}."
-    voters = f"the {count} windows" if scored == count else f"the {scored} windows with a voice"
-    summary = f"By majority of {voters}: {adjective(vote['label'])}, {percent(vote['dominance'])}"
+        return _("The one window with a voice sounds %(emotion)s.", emotion=emotion)
+    said = {"count": scored, "emotion": emotion, "share": percent(vote["dominance"])}
+    if scored == count:
+        summary = _("By majority of the %(count)s windows: %(emotion)s, %(share)s.", **said)
+    else:
+        summary = _(
+            "By majority of the %(count)s windows with a voice: %(emotion)s, %(share)s.", **said
+        )
     others = {label: share for label, share in vote["distribution"].items() if share}
     del others[vote["label"]]
     ordered = sorted(others, key=lambda label: -others[label])
-    listed = [f"{adjective(label)} {percent(others[label])}" for label in ordered]
-    return f"{summary}; then {', '.join(listed)}." if listed else f"{summary}."
+    if not ordered:
+        return summary
+    rest = ", ".join(f"{adjective(label)} {percent(others[label])}" for label in ordered)
+    then = _("Then %(emotions)s.", emotions=rest)
+    return f"{summary} {then}"
 
 
 def day(time: datetime) -> str:
     """Write a date."""
-    return f"{time.day} {time:%B %Y}"
+    return format_date(time, "long", locale=locale())
 
 
 def moment(time: datetime) -> str:
     """Write a point in time, in UTC."""
-    return f"{day(time)}, {time:%H:%M} UTC"
+    return f"{day(time)}, {format_time(time, 'HH:mm', locale=locale())} UTC"
 
 
 def track_record(card: Mapping) -> str:
@@ -277,9 +362,12 @@ def track_record(card: Mapping) -> str:
     if not clips:
         return ""
     right = sum(one["clips"] * one["wa_of_eight"] for one in measures)
-    return (
-        f"On {clips} acted clips by speakers whom it had never heard, it named the intended "
-        f"emotion, out of {number(len(card['labels']))}, in about {10 * right / clips:.0f} of 10."
+    return _(
+        "On %(clips)s acted clips by speakers whom it had never heard, it named the intended "
+        "emotion, out of %(count)s, in about %(right)s of 10.",
+        clips=clips,
+        count=number(len(card["labels"])),
+        right=f"{10 * right / clips:.0f}",
     )
 
 
@@ -304,14 +392,20 @@ def record(card: Mapping, prediction: Mapping) -> str:
     )
     if not place or place["clips"] < FEWEST_CLIPS:
         return ""
-    return (
-        f"Of {place['clips']} test clips by voices that it had never heard and scored "
-        f"{100 * place['from']:.0f} to {percent(place['to'])}, "
-        f"{percent(place['right'])} were named right."
+    return _(
+        "Of %(clips)s test clips by voices that it had never heard and scored %(first)s to "
+        "%(last)s, %(right)s were named right.",
+        clips=place["clips"],
+        first=f"{100 * place['from']:.0f}",
+        last=percent(place["to"]),
+        right=percent(place["right"]),
     )
 
 
 def number(count: int) -> str:
     """Write a small count as a word."""
-    small = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    small = (
+        *(_("no"), _("one"), _("two"), _("three"), _("four"), _("five")),
+        *(_("six"), _("seven"), _("eight"), _("nine"), _("ten")),
+    )
     return small[count] if count < len(small) else str(count)

@@ -1,5 +1,7 @@
 // Sample cards: a small play button in place of the browser's wide player; one plays at a time.
 
+import { decimal, say } from "./words.js";
+
 export function setUpClips(cards) {
   const players = [...cards].map((card) => card.querySelector("audio"));
 
@@ -20,7 +22,7 @@ export function setUpClips(cards) {
     const show = () => {
       const playing = !audio.paused && !audio.ended;
       button.toggleAttribute("data-playing", playing);
-      button.setAttribute("aria-label", `${playing ? "Pause" : "Play"}: ${title}`);
+      button.setAttribute("aria-label", say(playing ? "play.pause" : "play.play", { title }));
     };
     audio.addEventListener("play", () => {
       for (const other of players) if (other !== audio) other.pause();
@@ -32,8 +34,8 @@ export function setUpClips(cards) {
       time.textContent = length;
     });
     audio.addEventListener("timeupdate", () => {
-      if (!audio.ended && audio.currentTime) time.textContent = `${audio.currentTime.toFixed(1)} of ${length}`;
+      if (!audio.ended && audio.currentTime) time.textContent = say("play.elapsed", { time: decimal(audio.currentTime), length });
     });
-    audio.addEventListener("error", () => (time.textContent = "could not be loaded"));
+    audio.addEventListener("error", () => (time.textContent = say("play.failed")));
   }
 }

@@ -1,5 +1,7 @@
 // Choosing or dropping a file; type and size are checked before anything is sent.
 
+import { decimal, say } from "./words.js";
+
 const SUFFIXES = /\.(wav|wave|mp3|m4a|m4b|mp4|mov|mkv|aac|ogg|oga|opus|webm|weba|flac|amr|3gp|caf|aif|aiff|wma)$/i;
 
 export function setUpFile(form) {
@@ -10,12 +12,12 @@ export function setUpFile(form) {
   const maxMb = Number(form.dataset.maxMb);
 
   function check(file) {
-    if (file.size === 0) return `“${file.name}” is empty (0 bytes). Choose a recording with sound.`;
+    if (file.size === 0) return say("file.empty", file);
     if (file.size > maxMb * 1024 * 1024) {
-      return `“${file.name}” has ${megabytes(file.size)}; the limit is ${maxMb} MB. Send a shorter recording, or save it as MP3 or M4A.`;
+      return say("file.large", { name: file.name, size: megabytes(file.size), limit: maxMb });
     }
     if (!/^(audio|video)\//.test(file.type) && !SUFFIXES.test(file.name)) {
-      return `“${file.name}” does not look like a recording. Choose a WAV, MP3, M4A, OGG, WebM or FLAC file.`;
+      return say("file.foreign", file);
     }
     return "";
   }
@@ -68,5 +70,5 @@ function takeDrops(form, input, show) {
 
 function megabytes(bytes) {
   const value = bytes / (1024 * 1024);
-  return value < 0.1 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${value.toFixed(1)} MB`;
+  return value < 0.1 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${decimal(value)} MB`;
 }

@@ -5,6 +5,7 @@ import { setUpFile } from "./file.js";
 import { setUpRecorder } from "./recorder.js";
 import { send } from "./send.js";
 import { forgetWaiting, keepWaiting, setUpWaiting, takeShared } from "./waiting.js";
+import { say } from "./words.js";
 
 document.documentElement.classList.add("js");
 
@@ -36,7 +37,7 @@ if (given) {
 
 // A recording that cannot be sent is kept here until it can.
 function sendRecording(recording) {
-  sendForm({ file: recording }, "your recording", {
+  sendForm({ file: recording }, say("send.recording"), {
     onLost: () => keepWaiting(recording).then(showWaiting),
     onSent: forgetWaiting,
   });
@@ -46,11 +47,11 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const sample = event.submitter?.name === "sample" ? event.submitter : null;
   if (sample) {
-    sendForm({ sample: sample.value }, `“${sample.closest("[data-clip]").dataset.clip}”`);
+    sendForm({ sample: sample.value }, say("file.quoted", { name: sample.closest("[data-clip]").dataset.clip }));
     return;
   }
   const file = chosenFile();
-  if (file) sendForm({ file }, `“${file.name}”`);
+  if (file) sendForm({ file }, say("file.quoted", { name: file.name }));
 });
 
 async function sendForm({ file, sample }, what, events = {}) {

@@ -1,5 +1,7 @@
 // While the microphone records: every second the last seconds are answered, calmly in their changes.
 
+import { say } from "./words.js";
+
 const RATE_HZ = 16000;
 const HEARD_S = 4;
 const LEAST_S = 1;
@@ -20,7 +22,7 @@ export async function followEmotion(stream, panel, { address, names }) {
   let ended = false;
 
   steps.replaceChildren();
-  tell(says, "Listening");
+  tell(says, say("live.listening"));
   panel.hidden = false;
   panel.scrollIntoView({ block: "nearest" });
   await context.audioWorklet.addModule(new URL("capture.js", import.meta.url));
@@ -38,9 +40,9 @@ export async function followEmotion(stream, panel, { address, names }) {
       const body = await asPcm(pieces, context.sampleRate);
       const response = await fetch(address, { method: "POST", body, headers: { "Content-Type": `audio/L16;rate=${RATE_HZ}` } });
       if (!ended && response.ok) show(await response.json());
-      else if (!ended) tell(says, "The server is busy. The recording goes on.");
+      else if (!ended) tell(says, say("live.busy"));
     } catch {
-      if (!ended) tell(says, "The connection is lost. The recording goes on, in this browser.");
+      if (!ended) tell(says, say("live.lost"));
     } finally {
       waiting = false;
     }
@@ -48,7 +50,7 @@ export async function followEmotion(stream, panel, { address, names }) {
 
   function show(answer) {
     const { label, share } = calm(answer.probabilities);
-    tell(says, label ? `So far it sounds ${names[label]}` : heard(answer) ? "Cannot tell yet" : "Listening");
+    tell(says, label ? say("live.sounds", { emotion: names[label] }) : say(heard(answer) ? "live.unsure" : "live.listening"));
     const step = document.createElement("li");
     if (label) {
       step.className = `emotion-${label}`;

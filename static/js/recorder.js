@@ -2,6 +2,7 @@
 
 import { followLevel } from "./level.js";
 import { followEmotion } from "./live.js";
+import { knows, say } from "./words.js";
 
 // The browser's own choice of these; the server tells formats by their content.
 const TYPES = [
@@ -9,12 +10,6 @@ const TYPES = [
   ["audio/mp4", "recording.m4a"],
   ["audio/ogg;codecs=opus", "recording.ogg"],
 ];
-
-const REFUSALS = {
-  NotAllowedError: "The microphone is blocked for this page. Allow it in the browser’s address bar, then press record again.",
-  NotFoundError: "No microphone was found. Connect one and press record again, or choose a file.",
-  NotReadableError: "The microphone is in use by another program. Close that one, then press record again.",
-};
 
 const QUIET_AFTER_S = 3;
 const QUIET_LEVEL = 0.02;
@@ -39,17 +34,17 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
 
   root.hidden = false;
   if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) {
-    cannot("Browsers allow recording only on pages opened over HTTPS or on this computer itself. Choosing a file works here.");
+    cannot(say("record.insecure"));
     return;
   }
   if (!globalThis.MediaRecorder) {
-    cannot("This browser cannot record. Record with another program, then choose the file.");
+    cannot(say("record.unable"));
     return;
   }
 
   function enter(next, text) {
     button.dataset.state = next;
-    name.textContent = next === "recording" ? "Stop recording" : "Record";
+    name.textContent = say(next === "recording" ? "record.stop" : "record.start");
     state.textContent = text;
     time.hidden = trace.hidden = next !== "recording";
     review.hidden = next !== "review";
@@ -58,7 +53,7 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
   }
 
   async function start() {
-    enter("asking", "Waiting for the microphone. The browser may ask you to allow it.");
+    enter("asking", say("record.asking"));
     try {
       // Untouched sound: the browser's clean-up changes the tone that is listened for.
       const stream = await navigator.mediaDevices.getUserMedia({
@@ -66,7 +61,8 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
       });
       record(stream);
     } catch (error) {
-      enter("idle", REFUSALS[error.name] ?? "The microphone could not be opened. Try again, or choose a file.");
+      const key = `record.${error.name}`;
+      enter("idle", say(knows(key) ? key : "record.refused"));
     }
   }
 
@@ -88,7 +84,7 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
     });
     for (const track of stream.getTracks()) track.addEventListener("ended", stop);
     recorder.start();
-    enter("recording", "Recording. Press again to stop.");
+    enter("recording", say("record.going"));
   }
 
   function watch(stream) {
@@ -103,7 +99,7 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
       shown = seconds;
       time.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
       if (seconds === QUIET_AFTER_S && loudest < QUIET_LEVEL) {
-        state.textContent = "Recording, but hardly anything is heard. Is the right microphone on?";
+        state.textContent = say("record.quiet");
       }
       if (seconds >= maxSeconds) stop();
     });
@@ -117,7 +113,7 @@ export function setUpRecorder(root, { maxSeconds, live, onSend }) {
     button.style.setProperty("--level", 0);
     if (player.src) URL.revokeObjectURL(player.src);
     player.src = URL.createObjectURL(recording);
-    enter("review", "Recorded. Listen to it, or send it as it is.");
+    enter("review", say("record.done"));
     review.querySelector('[data-action="send"]').focus();
   }
 

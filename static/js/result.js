@@ -1,5 +1,7 @@
 // The result page: the clip's player and the timeline move together.
 
+import { decimal, say } from "./words.js";
+
 export function setUpResult(root) {
   const player = root.querySelector("[data-player]");
   const chart = root.querySelector(".timeline");
@@ -43,7 +45,7 @@ function setUpTimeline(root, player, chart) {
     playhead.setAttribute("x2", x);
     playhead.classList.toggle("moving", share >= 0 && share <= 1);
     frame.setAttribute("aria-valuenow", at().toFixed(1));
-    frame.setAttribute("aria-valuetext", `${at().toFixed(1)} seconds${says(at())}`);
+    frame.setAttribute("aria-valuetext", `${say("seek.seconds", { seconds: decimal(at()) })}${says(at())}`);
     if (!player.paused) requestAnimationFrame(move);
   };
   const go = () => {
@@ -74,7 +76,7 @@ function setUpTimeline(root, player, chart) {
   for (const event of ["play", "seeked", "timeupdate"]) player.addEventListener(event, move);
   frame.tabIndex = 0;
   frame.setAttribute("role", "slider");
-  frame.setAttribute("aria-label", "Place in the clip");
+  frame.setAttribute("aria-label", say("seek.place"));
   frame.setAttribute("aria-valuemin", start.toFixed(1));
   frame.setAttribute("aria-valuemax", (start + duration).toFixed(1));
   move();

@@ -1,12 +1,13 @@
 // Sends the form with visible progress, then shows the answer, whether it has an address or not.
 
 import { setUpResult } from "./result.js";
+import { say } from "./words.js";
 
 export function send(form, body, what, { onLost, onSent } = {}) {
   const part = (name) => form.querySelector(`[data-part="${name}"]`);
   const request = new XMLHttpRequest();
 
-  const say = (title, state) => {
+  const tell = (title, state) => {
     part("sending-title").textContent = title;
     part("sending-state").textContent = state;
     part("progress").setAttribute("aria-label", title);
@@ -23,45 +24,59 @@ export function send(form, body, what, { onLost, onSent } = {}) {
   };
   const analysing = () => {
     part("progress").removeAttribute("value");
-    say("Analysing", `Listening to ${what}. A long recording takes a little while.`);
+    tell(say("send.analysing"), say("send.listening", { what }));
   };
 
   request.upload.addEventListener("progress", ({ loaded, total, lengthComputable }) => {
     if (lengthComputable) part("progress").value = loaded / total;
   });
   request.upload.addEventListener("load", analysing);
+  // From the first line on the analysis has an address: loading the page again finds it there.
+  const front = location.pathname;
+  let running = null;
+  const leave = () => {
+    if (running) history.replaceState(null, "", front);
+    running = null;
+  };
+
   request.addEventListener("progress", () => {
-    const share = lines(request).findLast((line) => "progress" in line)?.progress;
+    const told = lines(request);
+    if (!running && told[0]?.running) history.pushState(null, "", (running = told[0].running));
+    const share = told.findLast((line) => "progress" in line)?.progress;
     if (share) part("progress").value = share;
   });
   request.addEventListener("load", () => {
     const last = streamed(request) ? lines(request).at(-1) : null;
     if (streamed(request) && (!last || last.error)) {
-      stop(last ? `${last.error.message} ${last.error.hint}` : LOST);
+      leave();
+      stop(last ? `${last.error.message} ${last.error.hint}` : say("send.lost"));
       return;
     }
     if (request.status < 400) onSent?.();
     show(request, last, body.get("file"));
   });
   request.addEventListener("error", () => {
-    stop(LOST);
+    leave();
+    stop(say("send.lost"));
     onLost?.();
   });
   request.addEventListener("abort", () => busy(false));
-  part("sending").querySelector('[data-action="cancel"]').onclick = () => request.abort();
+  part("sending").querySelector('[data-action="cancel"]').onclick = () => {
+    if (running) fetch(`${running}/delete`, { method: "POST", body: new URLSearchParams({ csrf_token: body.get("csrf_token") }), redirect: "manual" });
+    leave();
+    request.abort();
+  };
 
   for (const audio of document.querySelectorAll("audio")) audio.pause();
   busy(true);
   part("progress").value = 0;
-  say("Sending", `On its way: ${what}.`);
+  tell(say("send.sending"), say("send.under-way", { what }));
   part("sending-title").focus();
   form.scrollIntoView({ block: "center" });
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "application/x-ndjson, text/html");
   request.send(body);
 }
-
-const LOST = "The server could not be reached, and nothing was analysed. Check the connection, then try again.";
 
 const streamed = (request) => request.getResponseHeader("Content-Type")?.startsWith("application/x-ndjson");
 
@@ -80,7 +95,7 @@ function show(request, last, file) {
   const page = new DOMParser().parseFromString(last?.page ?? request.responseText, "text/html");
   const main = page.querySelector("main");
   if (!main) {
-    document.querySelector("main").textContent = `The server answered with status ${request.status}. Load the page again, then try once more.`;
+    document.querySelector("main").textContent = say("send.odd", request);
     return;
   }
   history.pushState(null, "", "#answer");

@@ -37,7 +37,7 @@ export async function setUpWaiting(panel, { onSend }) {
     panel.hidden = !response;
     if (!response) return;
     const time = new Date(Number(response.headers.get("X-Time")));
-    panel.querySelector("[data-time]").textContent = time.toLocaleString();
+    panel.querySelector("[data-time]").textContent = time.toLocaleString(document.documentElement.lang);
     const send = panel.querySelector('[data-action="send-waiting"]');
     send.disabled = !navigator.onLine;
     send.onclick = async () => onSend(await asFile(response.clone()));

@@ -1,7 +1,7 @@
 // The service worker: opens the front page without a connection, and takes what a phone shares.
 // It keeps no answers and no voices but the one clip that was shared, until the page takes it.
 
-const SHELL = "undertone-shell-1";
+const SHELL = "undertone-shell-2";
 const SHARED = "undertone-shared";
 const OFFLINE = "/offline";
 const ASSETS = [
@@ -23,6 +23,7 @@ const ASSETS = [
   "/static/js/result.js",
   "/static/js/send.js",
   "/static/js/waiting.js",
+  "/static/js/words.js",
 ];
 
 self.addEventListener("install", (event) => {

@@ -1,0 +1,143 @@
+"""Analyses that are under way: a page that is loaded again finds them, and can end them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import ml
+from webapp.storage import RECORD, AnalysisNotFoundError, Storage, StorageError, digest
+
+TELL_EVERY_S = 2.0
+LOST_AFTER_S = 180.0
+"""Without news for so long, as when the server was restarted, nothing comes of it any more."""
+
+_KEPT_FOR = timedelta(hours=6)
+
+
+class CancelledError(ml.SerError):
+    """Whoever wanted the analysis ended it."""
+
+    code: ClassVar[str] = "cancelled"
+    message_template: ClassVar[str] = "The analysis was cancelled, and nothing was kept of it."
+    hint_template: ClassVar[str] = "Send the clip again if you want an answer all the same."
+
+
+@dataclass(frozen=True)
+class Running:
+    """An analysis under way.
+
+    Attributes
+    ----------
+    id : str
+        Where it will be kept.
+    filename : str
+    share : float
+        How much of it is done, 0 to 1.
+    lost : bool
+        Nothing was heard of it for long.
+    """
+
+    id: str
+    filename: str
+    share: float
+    lost: bool
+
+
+class RunningAnalyses:
+    """Notes what is under way, in a storage that all processes of the site share.
+
+    Parameters
+    ----------
+    clock : callable
+        Gives the present moment, UTC.
+    """
+
+    def __init__(
+        self, storage: Storage, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._storage, self._clock = storage, clock
+
+    def start(self, owner: str, filename: str) -> str:
+        """Note a new analysis; give the id under which it is to be kept. Forgets what is old.
+
+        Raises
+        ------
+        StorageError
+            If the storage cannot be reached.
+        """
+        for old in self._storage.expired(self._clock()):
+            self._storage.delete(old)
+        id = secrets.token_urlsafe(16)
+        note = self._note(digest(owner), filename, 0.0)
+        self._storage.mark(digest(owner), id)
+        self._storage.save(id, {RECORD: note}, self._clock() + _KEPT_FOR)
+        return id
+
+    def follow(
+        self, id: str, owner: str, filename: str, progress: Callable[[float], None] | None
+    ) -> Callable[[float], None]:
+        """Make a function to report the share done to, which also finds out whether to go on.
+
+        It raises `CancelledError` once the analysis was ended.
+        """
+        told = self._clock()
+
+        def report(share: float) -> None:
+            nonlocal told
+            if progress:
+                progress(share)
+            # The last report is never left out: after it the answer is kept.
+            if share < 1 and (self._clock() - told).total_seconds() < TELL_EVERY_S:
+                return
+            told = self._clock()
+            try:
+                self._storage.put(id, RECORD, self._note(digest(owner), filename, share))
+            except AnalysisNotFoundError:
+                raise CancelledError() from None
+            except StorageError:
+                return  # The next report may reach it.
+
+        return report
+
+    def find(self, id: str, owner: str) -> Running:
+        """Give an analysis under way to whoever started it.
+
+        Raises
+        ------
+        AnalysisNotFoundError
+            If there is none, or somebody else's.
+        """
+        note = json.loads(self._storage.read(id, RECORD))
+        if note["owner"] != digest(owner):
+            raise AnalysisNotFoundError()
+        silent = self._clock() - datetime.fromisoformat(note["told"])
+        lost = silent.total_seconds() > LOST_AFTER_S
+        return Running(id, note["filename"], note["share"], lost)
+
+    def mine(self, owner: str) -> list[Running]:
+        """Give all that an owner has under way."""
+        found = []
+        for id in self._storage.marked(digest(owner)):
+            try:
+                found.append(self.find(id, owner))
+            except AnalysisNotFoundError:
+                self._storage.unmark(digest(owner), id)
+        return found
+
+    def end(self, id: str, owner: str) -> None:
+        """Forget an analysis: it is done, or not wanted any more; whose it is not, stays."""
+        try:
+            self.find(id, owner)
+        except AnalysisNotFoundError:
+            return
+        self._storage.delete(id)
+        self._storage.unmark(digest(owner), id)
+
+    def _note(self, owner: str, filename: str, share: float) -> bytes:
+        note = {"owner": owner, "filename": filename, "share": share}
+        return json.dumps(note | {"told": self._clock().isoformat()}).encode()
