@@ -70,7 +70,7 @@ def test_a_recording_like_those_it_learned_from_needs_no_advice():
     ("measure", "value", "row", "advice"),
     [
         ("level_dbfs", -48.0, "Loudness", "Too quiet: move closer"),
-        ("level_dbfs", -5.0, "Loudness", "Very loud"),
+        ("level_dbfs", -5.0, "Loudness", "Louder than most"),
         ("snr_db", 4.0, "Background", "quieter place"),
         ("clipping", 0.01, "Distortion", "Overdriven"),
         ("bandwidth_hz", 2000.0, "Sound range", "telephone"),

@@ -61,7 +61,7 @@ def _scales() -> dict[str, _Scale]:
             -60,
             0,
             _("Too quiet: move closer to the microphone."),
-            _("Very loud: turn the recording level down."),
+            _("Louder than most that it learned from."),
         ),
         "clipping": _Scale(
             _("Distortion"), 0, 0.02, "", _("Overdriven: turn the recording level down.")
