@@ -105,7 +105,9 @@ def portray(browser: Browser, site: str, pages: dict[str, str], state: dict, fol
 
 def save(page: Page, path: Path) -> None:
     image = Image.open(io.BytesIO(page.screenshot(full_page=True)))
-    image.crop((0, 0, image.width, min(image.height, LONGEST_PICTURE))).save(path, quality=30, method=6)
+    image.crop((0, 0, image.width, min(image.height, LONGEST_PICTURE))).save(
+        path, quality=30, method=6
+    )
 
 
 def main() -> int:
