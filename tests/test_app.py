@@ -17,6 +17,7 @@ from webapp import create_app
 from webapp.analysis import BusyError, LiveSoundError, NoFileError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
+from webapp.running import CancelledError
 from webapp.settings import Settings
 from webapp.storage import AnalysisNotFoundError, StorageError
 
@@ -179,6 +180,7 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
     met = {*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError}
     met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError}
     met |= {LiveSoundError, NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
+    met |= {CancelledError}
     # These name a path, which only the command line is given.
     met -= {ml.UnreadableFileError, ml.EncoderWeightsError}
     assert met == set(webapp.errors.STATUS)

@@ -27,6 +27,7 @@ def upload(page):
     expect(page.locator("#file-chosen")).to_contain_text(VOICE.name)
     page.get_by_role("button", name="Analyse this file").click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     expect_answer(page)
     expect_sound(page, page.locator("[data-player]"))
     expect(page.locator("table.bars tbody tr")).not_to_have_count(0)
@@ -38,6 +39,7 @@ def pick_sample(page):
     expect(card.get_by_role("button", name="Pause")).to_be_visible()
     card.get_by_role("button", name="Analyse this clip").click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     expect_answer(page)
     expect(page.get_by_text("Heard as")).to_be_visible()
 
@@ -50,6 +52,7 @@ def record(page):
     expect_sound(page, page.get_by_label("Your recording"))
     page.get_by_role("button", name="Analyse this recording").click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     expect_answer(page)
     expect(page.locator("main")).to_contain_text("recording.webm")
 
@@ -163,6 +166,7 @@ def test_nothing_sticks_out_sideways(new_page, width):
     page.goto("/")
     page.get_by_role("button", name="Analyse this clip").last.click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     models = [f"/models/{name}" for name in ml.bundle_names()]
     paths = ("/", page.url, "/about", "/privacy", "/models", *models)
     for path in paths:
@@ -211,6 +215,7 @@ def test_the_model_chosen_is_the_one_that_answers(new_page, tmp_path, monkeypatc
     page.get_by_label("voting-by-majority").check()
     page.get_by_role("button", name="Analyse this clip").first.click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     expect_answer(page)
     link = page.locator("main").get_by_role("link", name="voting-by-majority")
     expect(link).to_have_attribute("href", "/models/voting-by-majority")
@@ -225,6 +230,7 @@ def test_keyboard_and_reduced_motion(new_page):
     expect(page.locator("main")).to_be_focused()
     page.get_by_role("button", name="Analyse this clip").first.press("Enter")
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
     still = page.locator(".face img").evaluate("image => image.currentSrc")
     assert re.search(r"/faces/\w+\.png$", still)
 

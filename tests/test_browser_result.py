@@ -147,6 +147,7 @@ def test_a_recording_goes_on_without_the_server(new_page):
     page.get_by_role("button", name="Stop recording").click()
     page.get_by_role("button", name="Analyse this recording").click()
     page.wait_for_url("**/analyses/*")
+    expect(page.locator("[data-result] h1")).to_be_visible()
 
 
 def test_nothing_is_sent_while_recording_unless_wanted(new_page):

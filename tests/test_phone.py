@@ -92,6 +92,7 @@ def test_a_recording_made_without_a_connection_is_sent_later(phone):
     expect(phone.locator("[data-offline]")).to_be_hidden()
     waiting.get_by_role("button", name="Analyse it now").click()
     phone.wait_for_url("**/analyses/*")
+    expect(phone.locator("[data-result] h1")).to_be_visible()
     phone.goto("/")
     expect(phone.get_by_role("button", name="Record", exact=True)).to_be_visible()
     expect(waiting).to_be_hidden()
@@ -111,6 +112,7 @@ def test_a_voice_memo_is_shared_into_the_site(phone):
     expect(phone.locator("#file-chosen")).to_contain_text(VOICE.name)
     phone.get_by_role("button", name="Analyse this file").click()
     phone.wait_for_url("**/analyses/*")
+    expect(phone.locator("[data-result] h1")).to_be_visible()
     expect(phone.locator("main")).to_contain_text(VOICE.name)
     names = phone.evaluate("() => caches.keys()")
     assert "undertone-shared" not in names

@@ -41,13 +41,17 @@ export function send(form, body, what, { onLost, onSent } = {}) {
 
   request.addEventListener("progress", () => {
     const told = lines(request);
-    if (!running && told[0]?.running) history.pushState(null, "", (running = told[0].running));
+    if (!running && told[0]?.running) {
+      history.pushState(null, "", (running = told[0].running));
+      onSent?.();
+    }
     const share = told.findLast((line) => "progress" in line)?.progress;
     if (share) part("progress").value = share;
   });
   request.addEventListener("load", () => {
     const last = streamed(request) ? lines(request).at(-1) : null;
     if (streamed(request) && (!last || last.error)) {
+      if (running) onLost?.();
       leave();
       stop(last ? `${last.error.message} ${last.error.hint}` : say("send.lost"));
       return;
