@@ -27,7 +27,7 @@ CLIPS = ("angry-woman.flac", "story.mp3")
 WIDTHS = (390, 768, 1440)
 VISITS = 3
 LOOKED_AT = ("image", "media", "font")
-LONGEST_PICTURE = 2400
+LONGEST_PICTURE = 1800
 """Pixels; what is further down a page is left out."""
 
 SHIFTS = """
@@ -106,7 +106,7 @@ def portray(browser: Browser, site: str, pages: dict[str, str], state: dict, fol
 def save(page: Page, path: Path) -> None:
     image = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     image.crop((0, 0, image.width, min(image.height, LONGEST_PICTURE))).save(
-        path, quality=30, method=6
+        path, quality=25, method=6
     )
 
 
