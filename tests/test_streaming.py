@@ -142,6 +142,18 @@ def test_what_is_under_way_can_be_ended(app, client, watched):
     assert client.get(address).status_code == 404
 
 
+def test_what_is_kept_is_deleted_though_it_still_counts_as_under_way(app, client):
+    address = lines(send(client, "/analyses", VOICE.read_bytes()))[-1]["location"]
+    running = app.extensions["running"]
+    with client.session_transaction() as session:
+        owner = session["owner"]
+    id = running.start(owner, "voice.flac")
+    kept = app.extensions["analyser"]._storage._kept
+    kept[id] = kept.pop(address.rpartition("/")[2])
+    assert "removed on" in post_for(client, f"/analyses/{id}/delete").text
+    assert kept == {} and running.mine(owner) == []
+
+
 def post_for(client, address):
     return client.post(address, data={"csrf_token": token(client)}, follow_redirects=True)
 

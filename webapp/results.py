@@ -188,11 +188,11 @@ def delete(id: str) -> BaseResponse:
     """Delete an analysis now; the front page then shows the receipt."""
     owner = owner_of(session)
     try:
-        filename = _running().find(id, owner).filename
-        _running().end(id, owner)
-    except AnalysisNotFoundError:
         filename = analyser().get(id, owner).filename
         analyser().delete(id, owner)
+    except AnalysisNotFoundError:
+        filename = _running().find(id, owner).filename
+    _running().end(id, owner)
     time = words.moment(datetime.now(UTC))
     session["receipt"] = {"id": id, "filename": filename, "time": time}
     return redirect(url_for("pages.home"), code=303)
