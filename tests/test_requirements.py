@@ -121,13 +121,13 @@ def test_the_installed_command_is_the_command_line():
     assert end.value.code == 0
 
 
-SOURCES = [*(ROOT / "ml").glob("*.py"), *(ROOT / "webapp").glob("*.py")]
+SOURCES = [*(ROOT / "ml").rglob("*.py"), *(ROOT / "webapp").glob("*.py")]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_what_a_file_imports_is_in_its_list(path):
     allowed = set(pins(SERVING))
-    if path.name in TRAINING_FILES:
+    if path.name in TRAINING_FILES or path.parent.name == "models":
         allowed |= set(pins(TRAINING))
     for module in imports(path):
         assert distributions(module) & allowed, f"{module} is in no list for {path.name}"

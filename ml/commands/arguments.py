@@ -1,0 +1,73 @@
+"""What several commands take as arguments, and how they speak to whoever called."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TypeAlias
+
+from ml.bundle import Bundle, read_bundle
+from ml.corpora import CORPORA, read_clips
+from ml.dataset import Split, split_by_speaker
+from ml.errors import EmptySideError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def complain(text: str) -> None:
+    """Tell what went wrong, on standard error."""
+    print(f"undertone: {text}", file=sys.stderr)
+
+
+def report(text: str) -> None:
+    """Tell how far some work is, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"wanted a whole number of at least 1, got '{text}'")
+    return number
+
+
+def named_bundle(name: str) -> Bundle:
+    """Read a bundle that ships, or one that `train` left in a folder."""
+    return read_bundle(Path(name) if (Path(name) / "bundle.json").is_file() else name)
+
+
+def add_corpus_option(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Let a command be told where corpora are."""
+    parser.add_argument(
+        "--corpus",
+        action="append",
+        type=_corpus,
+        required=required,
+        metavar="NAME[:OPTION=VALUE,...]=PATH",
+        help="a corpus's folder in its official layout (csv: a table of your own), may be "
+        f"repeated: {', '.join(CORPORA)}; 'corpora' lists them with their options",
+    )
+
+
+def _corpus(text: str) -> tuple[str, Path]:
+    """Split ``NAME=PATH`` or ``NAME:OPTION=VALUE,OPTION=VALUE=PATH`` before the path."""
+    found = re.fullmatch(r"(\w+(?::\w+=\w+(?:,\w+=\w+)*)?)=(.+)", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            "wanted NAME=PATH such as cremad=DIR, or with options such as "
+            f"iemocap:test=Session3=DIR, got '{text}'"
+        )
+    return found[1], Path(found[2])
+
+
+def read_split(args: argparse.Namespace, needed: tuple[str, ...]) -> Split:
+    """Read the corpora and split them by speaker, with clips on every side that is needed."""
+    clips = (clip for name, path in args.corpus for clip in read_clips(name, path))
+    split = split_by_speaker(clips)
+    for side in needed:
+        if not getattr(split, side):
+            raise EmptySideError(side=side)
+    return split

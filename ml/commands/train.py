@@ -1,0 +1,70 @@
+"""``train``: clips in, an evaluated bundle out."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from ml.commands.arguments import Commands, add_corpus_option, named_bundle, read_split, report
+from ml.models import MODELS
+from ml.options import add_recipe, with_recipe
+
+
+def add_train(commands: Commands) -> None:
+    """Add ``train``."""
+    parser = commands.add_parser(
+        "train",
+        help="train a network on corpora and leave an evaluated bundle",
+        description="Splits by speaker, trains, exports to LiteRT, calibrates on validation "
+        "speakers and scores the test speakers once. An interrupted run goes on with --resume.",
+    )
+    parser.add_argument("--model", choices=MODELS, default="cnn-gru", help="(%(default)s)")
+    add_corpus_option(parser, required=False)
+    parser.add_argument(
+        "--corpora",
+        type=Path,
+        metavar="DIR",
+        help="a folder that holds, under their names, the corpora that the network learns from",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="the bundle")
+    parser.add_argument("--resume", action="store_true", help="go on where DIR stopped")
+    parser.add_argument(
+        "--encoder",
+        type=Path,
+        metavar="FILE",
+        help="weights of the pretrained encoder, for a network that has one",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="a bundle, by its name or its folder, whose answers the network learns, too",
+    )
+    add_recipe(parser)
+    parser.set_defaults(run=partial(_run_train, parser))
+
+
+def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    architecture = with_recipe(MODELS[args.model], args)
+    args.corpus = args.corpus or []
+    if args.corpora:
+        args.corpus += [(name, args.corpora / name) for name in architecture.corpora]
+    if not args.corpus:
+        parser.error("give --corpora DIR, or --corpus NAME=PATH")
+    if architecture.encoder and args.encoder is None:
+        parser.error(f"{architecture.name} goes on from a pretrained encoder: give --encoder FILE")
+    split = read_split(args, ("train", "validation", "test"))
+    from ml.train import train_bundle
+
+    bundle = train_bundle(
+        architecture,
+        split,
+        args.output,
+        encoder=args.encoder,
+        teacher=named_bundle(args.teacher) if args.teacher else None,
+        resume=args.resume,
+        report=report,
+    )
+    print((args.output / "evaluation" / "report.txt").read_text(), end="")
+    print(f"bundle: {bundle.path}")
+    return 0
