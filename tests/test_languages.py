@@ -27,7 +27,17 @@ CATALOGUES = {
     for code in TRANSLATED
 }
 VALUE = re.compile(r"%\(\w+\)[a-z]|%%|\{\w+(?::[^}]*)?\}|<[^>]+>")
-PAGES = ("/", "/about", "/models", "/models/none", "/privacy", "/analyses", "/offline", "/nowhere")
+PAGES = (
+    "/",
+    "/about",
+    "/models",
+    "/models/none",
+    "/privacy",
+    "/analyses",
+    "/offline",
+    "/docs",
+    "/nowhere",
+)
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,10 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         "WEB_CONCURRENCY": "4",
         "SER_CONTACT": "Ada, ada@example.org",
         "SER_PROXY_HOPS": "1",
+        "SER_API_KEYS": f"app:{'0' * 64}, cli:{'f' * 64}",
+        "SER_RATE_LIMIT": "5 per hour",
+        "SER_RATE_STORE": "redis://cache",
+        "SER_CORS_ORIGINS": "https://app.example.org",
         "HOST": "0.0.0.0",
         "PORT": "80",
     }

@@ -10,11 +10,13 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp.access import guard
 from webapp.analysis import Analyser
 from webapp.api import api
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
 from webapp.languages import choose_languages
+from webapp.openapi import described_app, docs
 from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
 from webapp.running import RunningAnalyses
 from webapp.settings import ROOT, Settings, read_settings, session_key
@@ -56,7 +58,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         If a setting cannot be used.
     """
     settings = settings or read_settings()
-    app = Flask(__name__, static_folder=ROOT / "static", template_folder=ROOT / "templates")
+    app = described_app(
+        __name__,
+        settings.contact,
+        static_folder=ROOT / "static",
+        template_folder=ROOT / "templates",
+    )
     app.config.update(
         SECRET_KEY=session_key(settings),
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES,
@@ -80,8 +87,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     protect = CSRFProtect(app)
     protect.exempt(api)
     protect.exempt("webapp.pages.shared")  # It takes nothing.
-    app.register_blueprint(pages)
-    app.register_blueprint(api)
+    for blueprint in (pages, docs):
+        app.register_blueprint(blueprint)
+    app.register_api(api)
+    guard(app, settings)
     app.before_request(analyser.sweep_when_due)
     app.after_request(add_headers)
     if settings.proxy_hops:

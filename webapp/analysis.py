@@ -8,7 +8,6 @@ import json
 import logging
 import re
 import secrets
-import tempfile
 import threading
 import time
 import unicodedata
@@ -34,7 +33,6 @@ from webapp.storage import (
 
 if TYPE_CHECKING:
     from flask.sessions import SessionMixin
-    from werkzeug.datastructures import FileStorage
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +46,6 @@ LIVE_S = 6
 NOT_KEPT = ml.Notice(
     "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
 )
-
-
-class NoFileError(ml.SerError):
-    """A request without a recording."""
-
-    code: ClassVar[str] = "no_file"
-    message_template: ClassVar[str] = "No recording came with the request."
-    hint_template: ClassVar[str] = "Choose a file; programs send it as the multipart field 'file'."
 
 
 class LiveSoundError(ml.SerError):
@@ -165,24 +155,6 @@ def display_name(filename: str) -> str:
     name = re.split(r"[/\\]", filename)[-1]
     shown = "".join(char for char in name if unicodedata.category(char)[0] != "C").strip()
     return shown[:120] or "recording"
-
-
-@contextlib.contextmanager
-def saved_upload(file: FileStorage | None) -> Iterator[Path]:
-    """Put an uploaded file on the disk, without ever holding it whole in memory.
-
-    Raises
-    ------
-    NoFileError
-        If the form had no such field, or it was left empty.
-    """
-    if file is None or not (file.filename or file.stream.seek(0, 2)):
-        raise NoFileError()
-    file.stream.seek(0)
-    with tempfile.NamedTemporaryFile(prefix="undertone-") as copy:
-        file.save(copy)
-        copy.flush()
-        yield Path(copy.name)
 
 
 class Analyser:

@@ -1,4 +1,4 @@
-"""JSON views: what programs ask and get."""
+"""JSON views: what programs ask and get; the OpenAPI document is made from their types."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request, session, url_for
+from flask import Response, current_app, jsonify, request, session, url_for
+from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.exceptions import NotFound
 
 import ml
-from webapp import cards, streaming
-from webapp.analysis import Analyser, Analysis, LiveSoundError, display_name, saved_upload
+from webapp import cards, schemas, streaming
+from webapp.analysis import Analyser, Analysis, LiveSoundError, display_name
+from webapp.uploads import saved_recording
 
-api = Blueprint("api", __name__)
-
-LIVE_TYPE = "audio/L16;rate=16000"
+LIVE_TYPE = "audio/L16"
 
 CARD_KEYS = (
     *("title", "description", "licence", "parameters", "size_bytes", "created", "speed"),
@@ -25,24 +25,70 @@ CARD_KEYS = (
 )
 """What `GET /api/v1/models` gives of a bundle's card; null where the card lacks it."""
 
+_BINARY = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
+_FILE = {"type": "object", "required": ["file"], "properties": {"file": _BINARY["schema"]}}
+RECORDING = {
+    "requestBody": {
+        "required": True,
+        "description": "A recording: the field `file` of a form, or the body itself.",
+        "content": {
+            "multipart/form-data": {"schema": _FILE},
+            "application/octet-stream": _BINARY,
+            "audio/*": _BINARY,
+            "video/*": _BINARY,
+        },
+    }
+}
+LIVE_SOUND = {
+    "requestBody": {
+        "required": True,
+        "description": "At most 6 s of mono 16 kHz samples, signed 16-bit little-endian.",
+        "content": {LIVE_TYPE: {"schema": {"type": "string", "format": "pcm", "minLength": 2}}},
+    }
+}
+ERRORS: Any = {400: schemas.Error, 401: schemas.Error}
+REFUSALS = ERRORS | dict.fromkeys((413, 415, 422, 429, 503), schemas.Error)
+UNFOUND = ERRORS | dict.fromkeys((404, 405, 503), schemas.Error)
+TOKEN: Any = [{"token": []}]
+FILES: Any = {
+    "description": "The file.",
+    "content": {
+        row.mimetype: {"schema": {"type": "object" if name == "json" else "string"}}
+        for name, row in ml.FORMATS.items()
+    },
+}
 
-@api.post("/predict")
-def predict() -> Response:
-    """Answer for one recording and keep nothing."""
-    file = request.files.get("file")
-    model, labels, analyser = _model(), _labels(), _analyser()
+api = APIBlueprint(
+    "api",
+    __name__,
+    abp_tags=[Tag(name="api", description="Recordings in, answers out.")],
+    abp_security=[{}, {"key": []}],
+    operation_id_callback=lambda name, path, method: name,
+)
 
+
+@api.post(
+    "/predict",
+    responses={200: schemas.CompatiblePrediction, **REFUSALS},
+    openapi_extensions=RECORDING,
+)
+def predict(query: schemas.Choice) -> Response:
+    """Answer for a recording and keep nothing.
+
+    With `Accept: application/x-ndjson` lines of progress come before the answer.
+    """
+    analyser, options = _analyser(), _options(query)
     held = ExitStack()
-    path = held.enter_context(saved_upload(file))
+    path, filename = held.enter_context(saved_recording(request))
 
     def run(progress: streaming.Progress | None) -> dict[str, Any]:
         with held:
-            return analyser.predict(path, model=model, labels=labels, progress=progress)
+            return analyser.predict(path, progress=progress, **options)
 
-    filename = display_name((file and file.filename) or "")
+    shown = display_name(filename)
     if streaming.wanted():
-        return streaming.streamed(run, lambda prediction: _for_others(prediction, filename))
-    return jsonify(_for_others(run(None), filename))
+        return streaming.streamed(run, lambda prediction: _for_others(prediction, shown))
+    return jsonify(_for_others(run(None), shown))
 
 
 def _for_others(prediction: dict[str, Any], filename: str) -> dict[str, Any]:
@@ -61,27 +107,29 @@ def _for_others(prediction: dict[str, Any], filename: str) -> dict[str, Any]:
     }
 
 
-@api.post("/api/v1/analyses")
-def create() -> tuple[Response, int]:
-    """Answer for one recording and keep it for whoever has the token or made it here."""
-    token = secrets.token_urlsafe(32)
-    file = request.files.get("file")
-    analyse = partial(
-        _analyser().analyse,
-        filename=(file and file.filename) or "",
-        owner=session.get("owner", token),
-        keep=True,
-        model=_model(),
-        labels=_labels(),
-        token=token,
-    )
+@api.post(
+    "/api/v1/analyses",
+    responses={201: schemas.CreatedAnalysis, 200: schemas.CreatedAnalysis, **REFUSALS},
+    openapi_extensions=RECORDING,
+)
+def create(query: schemas.Choice) -> tuple[Response, int]:
+    """Answer for a recording and keep it, for whoever has the token or made it here.
 
+    Who sends a Bearer token along opens all that was made with it by that, too.
+
+    With `Accept: application/x-ndjson` lines of progress come before the answer. The status is
+    200 then, and where the storage could not be reached, so that nothing was kept.
+    """
+    token = secrets.token_urlsafe(32)
+    owner = _asker() or token
+    analyser, options = _analyser(), _options(query)
     held = ExitStack()
-    path = held.enter_context(saved_upload(file))
+    path, filename = held.enter_context(saved_recording(request))
+    analyse = partial(analyser.analyse, path, filename, owner=owner, keep=True, token=token)
 
     def run(progress: streaming.Progress | None) -> Analysis:
         with held:
-            return analyse(path, progress=progress)
+            return analyse(progress=progress, **options)
 
     def told(analysis: Analysis) -> dict[str, Any]:
         return _body(analysis) | ({"token": token} if analysis.id else {})
@@ -96,49 +144,55 @@ def create() -> tuple[Response, int]:
     return response, 201
 
 
-@api.get("/api/v1/analyses/<id>")
-def show(id: str) -> Response:
+@api.get(
+    "/api/v1/analyses/<id:id>", responses={200: schemas.KeptAnalysis, **UNFOUND}, security=TOKEN
+)
+def show(path: schemas.AnalysisPath) -> Response:
     """Give a kept analysis to whoever made it."""
-    return jsonify(_body(_analyser().get(id, _asker())))
+    return jsonify(_body(_analyser().get(path.id, _asker())))
 
 
-@api.delete("/api/v1/analyses/<id>")
-def delete(id: str) -> tuple[str, int]:
+@api.delete("/api/v1/analyses/<id:id>", responses={204: None, **UNFOUND}, security=TOKEN)
+def delete(path: schemas.AnalysisPath) -> tuple[str, int]:
     """Remove recording and record now."""
-    _analyser().delete(id, _asker())
+    _analyser().delete(path.id, _asker())
     return "", 204
 
 
-@api.get("/api/v1/analyses/<id>.<format>")
-def download(id: str, format: str) -> Response:
-    """Give a kept analysis in one of the formats of `ml.FORMATS`."""
-    if format not in ml.FORMATS:
+@api.get("/api/v1/analyses/<id:id>.<format>", responses={200: FILES, **UNFOUND}, security=TOKEN)
+def download(path: schemas.DownloadPath) -> Response:
+    """Give a kept analysis as a file."""
+    row = ml.FORMATS.get(path.format)
+    if row is None:
         raise NotFound()
-    analysis = _analyser().get(id, _asker())
-    row = ml.FORMATS[format]
+    analysis = _analyser().get(path.id, _asker())
     response = Response(row.render(analysis.prediction), mimetype=row.mimetype)
     response.headers.set("Content-Disposition", "attachment", filename=f"undertone{row.suffix}")
     return response
 
 
-@api.post("/api/v1/live")
-def live() -> Response:
+@api.post(
+    "/api/v1/live",
+    responses={200: schemas.Prediction, **REFUSALS},
+    openapi_extensions=LIVE_SOUND,
+)
+def live(query: schemas.ModelChoice) -> Response:
     """Answer for the last seconds of a recording that is going on; nothing is kept."""
-    given = request.mimetype
     rate = request.mimetype_params.get("rate", "16000")
-    if given != "audio/l16" or rate != "16000":
-        raise LiveSoundError(given=request.content_type or "no media type", wanted=LIVE_TYPE)
-    return jsonify(_analyser().live(request.get_data(), _model()))
+    if request.mimetype != "audio/l16" or rate != "16000":
+        wanted = f"{LIVE_TYPE};rate=16000"
+        raise LiveSoundError(given=request.content_type or "no media type", wanted=wanted)
+    return jsonify(_analyser().live(request.get_data(), query.model or None))
 
 
-@api.get("/api/v1/models")
+@api.get("/api/v1/models", responses={200: schemas.Models, **ERRORS})
 def models() -> Response:
     """List the trained models with their labels, sizes, metrics and licences."""
     bundles = [ml.read_bundle(name) for name in ml.bundle_names()]
     return jsonify(default=_analyser().default_model, models=[_model_body(one) for one in bundles])
 
 
-@api.get("/health")
+@api.get("/health", responses={200: schemas.Health, 503: schemas.Health})
 def health() -> tuple[Response, int]:
     """Say that this process can answer, which it has proved by analysing a clip."""
     try:
@@ -190,10 +244,11 @@ def _asker() -> str:
     return session.get("owner", "")
 
 
-def _model() -> str | None:
-    return request.values.get("model") or None
-
-
-def _labels() -> tuple[str, ...] | None:
-    spec = request.values.get("labels")
-    return ml.parse_labels(spec) if spec else None
+def _options(query: schemas.Choice) -> dict[str, Any]:
+    """Read the options of a request; other systems' clients send them as fields of the form."""
+    form = request.form if request.mimetype == "multipart/form-data" else {}
+    labels = query.labels or form.get("labels")
+    return {
+        "model": query.model or form.get("model") or None,
+        "labels": ml.parse_labels(labels) if labels else None,
+    }

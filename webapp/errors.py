@@ -12,11 +12,13 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 import ml
-from webapp.analysis import BusyError, LiveSoundError, NoFileError
+from webapp.access import ApiKeyError
+from webapp.analysis import BusyError, LiveSoundError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.running import CancelledError
 from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.uploads import NoFileError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,7 @@ STATUS: dict[type[ml.SerError], int] = {
     ml.EmptyFileError: 400,
     ml.UnknownLabelsError: 400,
     ml.UnknownModelError: 400,
+    ApiKeyError: 401,
     AnalysisNotFoundError: 404,
     NoWindowError: 404,
     CancelledError: 409,
@@ -46,12 +49,14 @@ STATUS: dict[type[ml.SerError], int] = {
 
 TITLES = {
     400: lazy_gettext("That was not understood"),
+    401: lazy_gettext("Not without a key"),
     404: lazy_gettext("Not found"),
     405: lazy_gettext("Not possible here"),
     409: lazy_gettext("No longer possible"),
     413: lazy_gettext("Too much at once"),
     415: lazy_gettext("Not a recording that can be read"),
     422: lazy_gettext("The recording cannot be read"),
+    429: lazy_gettext("Too much at once"),
     503: lazy_gettext("Not possible at the moment"),
 }
 
@@ -65,6 +70,11 @@ HTTP_WORDS = {
         "method_not_allowed",
         lazy_gettext("This address does not take {method}."),
         lazy_gettext("Go back to the start."),
+    ),
+    429: (
+        "rate_limited",
+        lazy_gettext("More recordings came from here than are taken in such a time."),
+        lazy_gettext("Wait a minute, or as long as Retry-After says, then try again."),
     ),
 }
 _OTHER_HTTP_WORDS = (
@@ -95,7 +105,9 @@ def handle_errors(app: Flask) -> None:
 
 def wants_json() -> bool:
     """Tell whether a program asks: by the address, not by what it says it accepts."""
-    return request.path.startswith("/api/") or request.path in ("/predict", "/health")
+    return request.path.startswith("/api/") or request.path in (
+        *("/predict", "/health", "/openapi.json"),
+    )
 
 
 def _name_request() -> None:

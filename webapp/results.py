@@ -26,12 +26,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import ml
 from webapp import charts, notices, streaming, words
-from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of, saved_upload
+from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of
 from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.pages import analyser, front_page, pages, sample_of, settings
 from webapp.running import RunningAnalyses
 from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.uploads import saved_upload
 
 if TYPE_CHECKING:
     from werkzeug.datastructures import FileStorage

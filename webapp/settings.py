@@ -60,6 +60,10 @@ def _matching(pattern: str, wanted: str) -> Callable[[str], str]:
     return parse
 
 
+def _listed(pattern: str) -> str:
+    return rf"{pattern}(\s*,\s*{pattern})*"
+
+
 def _setting(
     env: str, default: Any, help: str, parse: Callable[[str], Any], *, secret: bool = False
 ) -> Any:
@@ -155,6 +159,36 @@ class Settings:
         "How many reverse proxies stand in front; their X-Forwarded headers are then believed, "
         "so that cookies are Secure and HSTS is sent over HTTPS.",
         _whole(0, 5),
+    )
+    api_keys: str = _setting(
+        "SER_API_KEYS",
+        "",
+        "Keys of programs that may use the API, as NAME:HASH with commas between, as "
+        "`flask --app webapp new-api-key NAME` prints them; empty: anybody may.",
+        _matching(_listed(r"[\w.@-]+:[0-9a-f]{64}"), "NAME:HASH, with commas between"),
+        secret=True,
+    )
+    rate_limit: str = _setting(
+        "SER_RATE_LIMIT",
+        "60 per minute",
+        "How many recordings a key, or else an address, may have analysed; off for no limit.",
+        _matching(
+            r"off|[1-9]\d{0,6} per (second|minute|hour|day)", "such as 60 per minute, or off"
+        ),
+    )
+    rate_store: str = _setting(
+        "SER_RATE_STORE",
+        "memory://",
+        "Where that is counted: in each worker by itself, or for all in a store such as "
+        "redis://HOST (needs the package redis).",
+        _matching(r"[a-z+]+://\S*", "an address such as memory:// or redis://HOST"),
+    )
+    cors_origins: str = _setting(
+        "SER_CORS_ORIGINS",
+        "",
+        "Websites whose scripts may use the API, such as https://app.example.org, with commas "
+        "between; empty: none.",
+        _matching(_listed(r"https?://[^\s,/*]+"), "addresses such as https://app.example.org"),
     )
     host: str = _setting(
         "HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 for every one.", _text

@@ -19,6 +19,7 @@ setUpRecorder(form.querySelector("[data-recorder]"), {
   maxSeconds: Number(form.dataset.maxSeconds),
   live: () => ({
     address: `${form.dataset.liveAddress}?model=${form.elements.model?.value ?? ""}`,
+    token: form.elements.csrf_token.value,
     names: JSON.parse(form.dataset.names),
   }),
   onSend: sendRecording,

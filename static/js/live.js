@@ -12,7 +12,7 @@ const STAY_MARGIN = 0.08;
 const LEAST_SHARE = 0.4;
 
 // Follows a stream until the returned function is called. `panel` holds [data-says] and [data-steps].
-export async function followEmotion(stream, panel, { address, names }) {
+export async function followEmotion(stream, panel, { address, token, names }) {
   const context = new AudioContext();
   const says = panel.querySelector("[data-says]");
   const steps = panel.querySelector("[data-steps]");
@@ -38,7 +38,7 @@ export async function followEmotion(stream, panel, { address, names }) {
     waiting = true;
     try {
       const body = await asPcm(pieces, context.sampleRate);
-      const response = await fetch(address, { method: "POST", body, headers: { "Content-Type": `audio/L16;rate=${RATE_HZ}` } });
+      const response = await fetch(address, { method: "POST", body, headers: { "Content-Type": `audio/L16;rate=${RATE_HZ}`, "X-CSRFToken": token } });
       if (!ended && response.ok) show(await response.json());
       else if (!ended) tell(says, say("live.busy"));
     } catch {
