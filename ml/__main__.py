@@ -8,15 +8,25 @@ import signal
 import sys
 from concurrent.futures.process import BrokenProcessPool
 
-from ml.commands.arguments import complain
+from ml.commands.completion import add_completion
 from ml.commands.evaluate import add_evaluate
 from ml.commands.lists import add_corpora, add_models
 from ml.commands.predict import add_predict
+from ml.commands.terminal import HelpFormatter, complain
 from ml.commands.train import add_train
 from ml.errors import SerError
 
 _COMMANDS = (add_predict, add_train, add_evaluate, add_models, add_corpora)
 _INTERRUPTED, _PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    done, but not for every file; what failed is told on standard error
+  2    the call cannot be carried out as given
+  130  interrupted
+  141  whoever read the output has left
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0: done; 1: done, but not for every file; 2: the call cannot be carried out as given.
+        See `EXIT_CODES`.
     """
     args = make_parser().parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -49,10 +59,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="undertone",
         description="Says which emotion a voice carries, how sure it is, and when it cannot tell.",
+        epilog=EXIT_CODES,
+        formatter_class=HelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for add in _COMMANDS:
         add(commands)
+    add_completion(commands, parser)
     return parser
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
 
 from ml.errors import SerError, UnreadableFileError, UnsupportedFormatError
@@ -41,20 +42,26 @@ class Recording:
 def find_recordings(paths: Iterable[str]) -> Iterator[Recording]:
     """List files as given, folders with all that lies in them sorted by path, ``-`` for stdin.
 
-    A folder without a recording is listed itself, so that its lack is reported.
+    What is no path but a pattern stands for all that fits it (``**`` for any folders). A folder or
+    pattern without a recording is listed itself, so that its lack is reported.
     """
     for given in paths:
-        path = Path(given)
         if given == "-":
             yield Recording("-", sys.stdin.buffer.read(), "stdin")
-        elif path.is_dir():
-            inside = [file for file in sorted(path.rglob("*")) if _is_recording(file)]
-            for file in inside:
-                yield Recording(str(file), file, str(file.relative_to(path)))
-            if not inside:
-                yield Recording(given, path, path.name)
+        elif has_magic(given) and not Path(given).exists():
+            for path in sorted(glob(given, recursive=True)) or [given]:
+                yield from _at(path)
         else:
-            yield Recording(given, path, path.name)
+            yield from _at(given)
+
+
+def _at(given: str) -> Iterator[Recording]:
+    path = Path(given)
+    inside = [file for file in sorted(path.rglob("*")) if _is_recording(file)]
+    for file in inside:
+        yield Recording(str(file), file, str(file.relative_to(path)))
+    if not inside:
+        yield Recording(given, path, path.name)
 
 
 def _is_recording(path: Path) -> bool:
@@ -72,8 +79,13 @@ def _is_recording(path: Path) -> bool:
     return True
 
 
-def answer(recording: Recording, model: str, labels: tuple[str, ...] | None) -> dict:
-    """Answer for one recording.
+def answer(
+    recording: Recording,
+    model: str,
+    labels: tuple[str, ...] | None,
+    progress: Callable[[float], None] | None = None,
+) -> dict:
+    """Answer for one recording; `progress` is told the share done.
 
     Returns
     -------
@@ -83,7 +95,7 @@ def answer(recording: Recording, model: str, labels: tuple[str, ...] | None) -> 
     try:
         if isinstance(recording.source, Path) and recording.source.is_dir():
             raise UnreadableFileError(path=recording.file, detail="there is no recording in it")
-        found = to_dict(load(model).recognize(recording.source, labels))
+        found = to_dict(load(model).recognize(recording.source, labels, progress))
     except SerError as error:
         return _failure(recording, error)
     except OSError as error:

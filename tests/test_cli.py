@@ -1,9 +1,13 @@
 """The command line: what it prints, what it writes, and how it ends."""
 
+import contextlib
 import csv
 import io
 import json
 import os
+import pty
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.__main__ import main
+from ml.__main__ import main, make_parser
 from ml.bundle import bundle_names
 from ml.corpora import CORPORA
 from ml.formats import FORMATS, to_dict
@@ -239,3 +243,100 @@ def test_ctrl_c_ends_it_without_a_trace(jobs):
     assert process.returncode == 128 + signal.SIGINT
     assert time.monotonic() - started < 30
     assert "Traceback" not in complaints.decode()
+
+
+def test_a_pattern_stands_for_what_fits_it(capsys, folder):
+    code, out, _err = run(capsys, folder / "**" / "*.flac", "--format", "jsonl")
+    assert code == 0
+    assert [json.loads(line)["file"] for line in out.splitlines()] == [str(folder / "b.flac")]
+    code, out, _err = run(capsys, f"{folder}/*.ogg", "--format", "jsonl")
+    assert code == 1
+    assert json.loads(out)["error"]["code"] == "unreadable_file"
+
+
+def test_a_file_may_be_named_like_a_pattern(capsys, tmp_path):
+    odd = tmp_path / "a[1].flac"
+    shutil.copy(VOICES[2], odd)
+    code, out, _err = run(capsys, odd, "--format", "jsonl")
+    assert (code, json.loads(out)["file"]) == (0, str(odd))
+
+
+def on_a_terminal(*arguments, **environ):
+    """Run the command with a terminal for its output and its complaints; give what it shows."""
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "ml", *map(str, arguments)]
+    shown = []
+    with subprocess.Popen(
+        command, stdout=follower, stderr=follower, env=os.environ | {"TERM": "xterm"} | environ
+    ) as process:
+        os.close(follower)
+        with contextlib.suppress(OSError):  # Linux says so at the end.
+            while piece := os.read(leader, 65_536):
+                shown.append(piece)
+    os.close(leader)
+    return process.returncode, b"".join(shown).decode()
+
+
+def test_a_terminal_shows_colours_and_progress(tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    code, shown = on_a_terminal("predict", VOICES[2], tmp_path / "bad.wav")
+    assert code == 1
+    assert "\x1b[33mno emotion given" in shown  # yellow
+    assert "\x1b[1;31mundertone:" in shown  # bold and red
+    assert "2/2" in shown
+
+
+def test_no_colours_where_they_are_not_wanted():
+    _code, shown = on_a_terminal("predict", VOICES[2], NO_COLOR="1")
+    assert "no emotion given" in shown and not re.search(r"\x1b\[[\d;]*3\dm", shown)
+
+
+def test_a_pipe_gets_plain_text_and_no_progress(tmp_path):
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    command = [sys.executable, "-m", "ml", "predict", VOICES[2], tmp_path / "bad.wav"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "\x1b" not in done.stdout + done.stderr and "2/2" not in done.stderr
+    for line in done.stderr.splitlines():
+        assert line.startswith(("undertone: ", "INFO: "))
+
+
+@pytest.mark.parametrize("command", ["predict", "train", "evaluate", "models", "corpora"])
+def test_every_command_explains_itself_with_examples(capsys, command):
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"examples:\n  undertone {command}" in capsys.readouterr().out
+
+
+def test_examples_of_the_help_can_be_parsed():
+    parser = make_parser()
+    (commands,) = parser._subparsers._group_actions
+    for name, command in commands.choices.items():
+        examples = command.epilog.partition("examples:")[2].split("\n  undertone ")[1:]
+        assert examples, name
+        for example in examples:
+            words = shlex.split(re.split(r" [<>|] ", example)[0])
+            assert parser.parse_args(words).run
+
+
+def test_exit_codes_are_told(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    assert all(re.search(rf"^ +{code} ", told, re.MULTILINE) for code in (0, 1, 2, 130, 141))
+
+
+def test_bash_completes_commands_and_options(tmp_path, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = tmp_path / "undertone.sh"
+    script.write_text(capsys.readouterr().out)
+    for words, found in (
+        (["undertone", "pre"], "predict"),
+        (["undertone", "predict", "--lab"], "--labels"),
+        (["undertone", "predict", "--format", "js"], "json jsonl"),
+    ):
+        typed = " ".join(words)
+        code = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; "
+        code += "_shtab_undertone; echo ${COMPREPLY[@]}"
+        done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+        assert sorted(done.stdout.split()) == found.split(), done.stderr

@@ -1,29 +1,15 @@
-"""What several commands take as arguments, and how they speak to whoever called."""
+"""What several commands take as arguments."""
 
 from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
-from typing import TypeAlias
 
 from ml.bundle import Bundle, read_bundle
 from ml.corpora import CORPORA, read_clips
 from ml.dataset import Split, split_by_speaker
 from ml.errors import EmptySideError
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-
-def complain(text: str) -> None:
-    """Tell what went wrong, on standard error."""
-    print(f"undertone: {text}", file=sys.stderr)
-
-
-def report(text: str) -> None:
-    """Tell how far some work is, on standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def positive(text: str) -> int:

@@ -8,26 +8,24 @@ from functools import partial
 from pathlib import Path
 
 from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle, update_card
-from ml.commands.arguments import (
-    Commands,
-    add_corpus_option,
-    named_bundle,
-    positive,
-    read_split,
-    report,
-)
+from ml.commands.arguments import add_corpus_option, named_bundle, positive, read_split
+from ml.commands.terminal import Commands, add_command, report
 from ml.corpora import Clip, read_speakers
 
 
 def add_evaluate(commands: Commands) -> None:
     """Add ``evaluate``."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "evaluate",
-        help="measure a trained model on speakers that it never heard",
-        description="Writes confusion matrices, report, metrics, and diagrams of reliability, of "
+        "measure a trained model on speakers that it never heard",
+        "Writes confusion matrices, report, metrics, and diagrams of reliability, of "
         "risk and coverage, and of the training. With --write, the results go into the model's "
         "bundle.json too; with --all, what all bundles say is set side by side, and with --output "
         "written as docs/models.md and MODEL_CARD.md in that folder.",
+        "evaluate --model cnn-gru --corpus cremad=CREMA-D --output reports/",
+        "evaluate --model runs/mine --corpus csv=mine.csv --output reports/ --robustness",
+        "evaluate --all",
     )
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="(%(default)s)")
     add_corpus_option(parser, required=False)

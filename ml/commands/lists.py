@@ -5,13 +5,19 @@ from __future__ import annotations
 import argparse
 
 from ml.bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
-from ml.commands.arguments import Commands
+from ml.commands.terminal import Commands, add_command
 from ml.corpora import CORPORA, describe_options
 
 
 def add_models(commands: Commands) -> None:
     """Add ``models``."""
-    parser = commands.add_parser("models", help="list the trained models")
+    parser = add_command(
+        commands,
+        "models",
+        "list the trained models",
+        "Names each model with its labels, licence and accuracy.",
+        "models",
+    )
     parser.set_defaults(run=_run_models)
 
 
@@ -40,7 +46,13 @@ def _described(bundle: Bundle) -> str:
 
 def add_corpora(commands: Commands) -> None:
     """Add ``corpora``."""
-    parser = commands.add_parser("corpora", help="list the corpora that training reads")
+    parser = add_command(
+        commands,
+        "corpora",
+        "list the corpora that training reads",
+        "Names each corpus with its labels, licence, layout and options.",
+        "corpora",
+    )
     parser.set_defaults(run=_run_corpora)
 
 

@@ -6,18 +6,23 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from ml.commands.arguments import Commands, add_corpus_option, named_bundle, read_split, report
+from ml.commands.arguments import add_corpus_option, named_bundle, read_split
+from ml.commands.terminal import Commands, add_command, report
 from ml.models import MODELS
 from ml.options import add_recipe, with_recipe
 
 
 def add_train(commands: Commands) -> None:
     """Add ``train``."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "train",
-        help="train a network on corpora and leave an evaluated bundle",
-        description="Splits by speaker, trains, exports to LiteRT, calibrates on validation "
-        "speakers and scores the test speakers once. An interrupted run goes on with --resume.",
+        "train a network on corpora and leave an evaluated bundle",
+        "Splits by speaker, trains, exports to LiteRT, calibrates on validation speakers and "
+        "scores the test speakers once. An interrupted run goes on with --resume.",
+        "train --model cnn-gru --corpora corpora/ --output runs/cnn-gru --resume",
+        "train --model crnn --corpus cremad=CREMA-D --corpus csv=mine.csv --output runs/mine",
+        "train --model cnn-gru --corpora corpora/ --output runs/try --epochs 5 --seed 2",
     )
     parser.add_argument("--model", choices=MODELS, default="cnn-gru", help="(%(default)s)")
     add_corpus_option(parser, required=False)
