@@ -21,8 +21,11 @@ from webapp.settings import Settings, SettingsError
 
 KEY_HEADER = "X-API-Key"
 EXPOSED = ("X-Request-ID", "Retry-After", "Location")
-LIMITED = ("api.predict", "api.create", "pages.create")
-"""Endpoints that analyse a whole recording."""
+LIMITED = (
+    *("api.predict", "api.create", "pages.create", "pages.compare", "pages.compare_once"),
+    *("pages.explanation", "pages.explanation_once"),
+)
+"""Endpoints that analyse a whole recording; they count together."""
 
 LIVE_PER_LIMIT = 4
 """A live recording asks once a second: it may ask so many times as often as others."""
@@ -50,9 +53,10 @@ def guard(app: Flask, settings: Settings) -> None:
         app.before_request(_check_key)
     if settings.rate_limit != "off":
         limiter = _limiter(app, settings.rate_store)
+        together = limiter.shared_limit(settings.rate_limit, scope="recordings")
         for endpoint in LIMITED:
-            _limit(app, limiter, endpoint, settings.rate_limit)
-        _limit(app, limiter, "api.live", _times(settings.rate_limit, LIVE_PER_LIMIT))
+            _limit(app, endpoint, together)
+        _limit(app, "api.live", limiter.limit(_times(settings.rate_limit, LIVE_PER_LIMIT)))
     if settings.cors_origins:
         CORS(
             app,
@@ -81,9 +85,8 @@ def _limiter(app: Flask, store: str) -> Limiter:
         ) from None
 
 
-def _limit(app: Flask, limiter: Limiter, endpoint: str, limit: str) -> None:
-    view: Any = limiter.limit(limit)(app.view_functions[endpoint])
-    app.view_functions[endpoint] = view
+def _limit(app: Flask, endpoint: str, limit: Any) -> None:
+    app.view_functions[endpoint] = limit(app.view_functions[endpoint])
 
 
 def _times(limit: str, factor: int) -> str:
