@@ -11,7 +11,9 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.analysis import Analyser
+from webapp.answers import watch_answers
 from webapp.api import api
+from webapp.challenger import Challenger, export_challenge
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
 from webapp.languages import choose_languages
@@ -68,13 +70,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = SessionCookie()
-    analyser = Analyser(settings, open_storage(settings))
+    challenger = Challenger(settings, open_storage(settings, "challenge"))
+    analyser = Analyser(settings, open_storage(settings), challenger=challenger)
     contributions = Contributions(open_storage(settings, "contributions"))
     running = RunningAnalyses(open_storage(settings, "running"))
     app.extensions.update(
-        settings=settings, analyser=analyser, contributions=contributions, running=running
+        settings=settings,
+        analyser=analyser,
+        challenger=challenger,
+        contributions=contributions,
+        running=running,
     )
-    app.cli.add_command(export_contributions)
+    add_commands(app)
+    watch_answers(app)
     handle_errors(app)
     choose_languages(app)
     protect = CSRFProtect(app)
@@ -88,6 +96,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     return app
+
+
+def add_commands(app: Flask) -> None:
+    """Add what an operator calls with ``flask --app webapp``."""
+    app.cli.add_command(export_contributions)
+    app.cli.add_command(export_challenge)
 
 
 @click.command("export-contributions")
