@@ -17,6 +17,7 @@
     │   ├── UnknownModelError         unknown_model
     │   ├── CorruptBundleError        corrupt_bundle
     │   └── EncoderWeightsError       encoder_weights
+    ├── LogLineError                  log_line
     └── CorpusError
         ├── UnknownCorpusError        unknown_corpus
         ├── CorpusOptionError         corpus_option
@@ -164,6 +165,14 @@ class EncoderWeightsError(ModelError):
     code = "encoder_weights"
     message_template = "The encoder's weights in '{path}' cannot be used: {detail}."
     hint_template = "Give the .npz file of Whisper base's encoder that the README describes."
+
+
+class LogLineError(SerError):
+    """A line of a log of two models that cannot be read."""
+
+    code = "log_line"
+    message_template = "Line {line} of the log was left out: {detail}."
+    hint_template = "Write the log again with 'flask --app webapp export-challenge FILE'."
 
 
 class CorpusError(SerError):

@@ -10,9 +10,11 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from webapp.access import guard
+from webapp.access import guard, new_api_key
 from webapp.analysis import Analyser
+from webapp.answers import watch_answers
 from webapp.api import api
+from webapp.challenger import Challenger, export_challenge
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
 from webapp.languages import choose_languages
@@ -75,13 +77,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = SessionCookie()
-    analyser = Analyser(settings, open_storage(settings))
-    contributions = Contributions(open_storage(settings, "contributions"))
-    running = RunningAnalyses(open_storage(settings, "running"))
+    challenger = Challenger(settings, open_storage(settings, "challenge"))
+    analyser = Analyser(settings, open_storage(settings), challenger=challenger)
     app.extensions.update(
-        settings=settings, analyser=analyser, contributions=contributions, running=running
+        settings=settings,
+        analyser=analyser,
+        challenger=challenger,
+        contributions=Contributions(open_storage(settings, "contributions")),
+        running=RunningAnalyses(open_storage(settings, "running")),
     )
-    app.cli.add_command(export_contributions)
+    add_commands(app)
+    watch_answers(app)
     handle_errors(app)
     choose_languages(app)
     protect = CSRFProtect(app)
@@ -97,6 +103,13 @@ def create_app(settings: Settings | None = None) -> Flask:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     return app
+
+
+def add_commands(app: Flask) -> None:
+    """Add what an operator calls with ``flask --app webapp``."""
+    app.cli.add_command(export_contributions)
+    app.cli.add_command(export_challenge)
+    app.cli.add_command(new_api_key)
 
 
 @click.command("export-contributions")

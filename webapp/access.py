@@ -65,7 +65,6 @@ def guard(app: Flask, settings: Settings) -> None:
             allow_headers=["Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"],
             expose_headers=list(EXPOSED),
         )
-    app.cli.add_command(new_api_key)
 
 
 def _limiter(app: Flask, store: str) -> Limiter:

@@ -14,10 +14,12 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import ml
+from webapp.answers import after_answer
 from webapp.closer import Closer, look_closer
 from webapp.settings import ROOT, Settings
 from webapp.storage import (
@@ -33,6 +35,8 @@ from webapp.storage import (
 
 if TYPE_CHECKING:
     from flask.sessions import SessionMixin
+
+    from webapp.challenger import Challenger
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,9 @@ class Analysis:
     peaks : tuple of int
         The waveform in outline: loudest sample of each of as many stretches, 0 to 99 for the
         loudest of all; empty for analyses of old.
+    challenge : str or None
+        Id under which the scores of a model on trial are noted, see `webapp.challenger`; None
+        where it was not drawn for that.
     """
 
     id: str | None
@@ -103,6 +110,7 @@ class Analysis:
     wav: bytes | None
     expires: datetime | None = None
     peaks: tuple[int, ...] = ()
+    challenge: str | None = None
 
 
 class Answer(NamedTuple):
@@ -166,6 +174,8 @@ class Analyser:
         Gives the present moment, UTC.
     wait_s : float
         How long a recording waits for a free place before `BusyError`.
+    challenger : Challenger, optional
+        The model on trial, which hears some recordings once they are answered.
     """
 
     def __init__(
@@ -175,11 +185,13 @@ class Analyser:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait_s: float = 30.0,
+        challenger: Challenger | None = None,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._clock = clock
         self._wait_s = wait_s
+        self._challenger = challenger
         self._places = threading.BoundedSemaphore(settings.concurrency)
         self._recognizers: dict[str, ml.Recognizer] = {}
         self._loading = threading.Lock()
@@ -218,6 +230,8 @@ class Analyser:
             stay taken (`BusyError`). A storage that fails is no error but a note.
         """
         waveform, prediction = self._predict(data, model, labels, progress)
+        # Everybody tries the samples: they would outnumber all else that is noted.
+        challenge = None if sample else self._challenge(waveform, prediction, labels)
         wav, peaks = ml.to_wav(waveform), _peaks(waveform)
         del waveform  # an hour of it takes 230 MB
         analysis = Analysis(
@@ -229,6 +243,7 @@ class Analyser:
             notes=(),
             wav=wav,
             peaks=peaks,
+            challenge=challenge,
         )
         if not keep:
             return analysis
@@ -248,7 +263,9 @@ class Analyser:
         progress: Callable[[float], None] | None = None,
     ) -> dict[str, Any]:
         """Answer for a recording and keep nothing; gives the JSON object of `ml.to_dict`."""
-        return self._predict(data, model, labels, progress)[1]
+        waveform, prediction = self._predict(data, model, labels, progress)
+        self._challenge(waveform, prediction, labels)
+        return prediction
 
     def live(self, pcm: bytes, model: str | None = None) -> dict[str, Any]:
         """Answer for some seconds of sound that is going on, and keep nothing.
@@ -318,6 +335,21 @@ class Analyser:
             prediction = recognizer.recognize(waveform, labels=labels, progress=progress)
         return waveform, ml.to_dict(prediction)
 
+    def _challenge(
+        self,
+        waveform: ml.Waveform,
+        prediction: dict[str, Any],
+        labels: tuple[str, ...] | None,
+    ) -> str | None:
+        """Draw whether the model on trial hears it too, once the answer is out; gives its id."""
+        # It is to take the place of the model that answers by default, and of no other.
+        if not self._challenger or prediction["model"]["name"] != self.default_model:
+            return None
+        id = self._challenger.draw()
+        if id:
+            after_answer(partial(self._challenger.hear, id, waveform, prediction, labels))
+        return id
+
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
         if not self._places.acquire(timeout=self._wait_s):
@@ -365,6 +397,7 @@ class Analyser:
             "sample": analysis.sample,
             "prediction": analysis.prediction,
             "peaks": analysis.peaks,
+            "challenge": analysis.challenge,
             "notes": [asdict(note) for note in analysis.notes],
         }
         parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
@@ -398,6 +431,7 @@ class Analyser:
             wav=None,
             expires=expires,
             peaks=tuple(record.get("peaks", ())),
+            challenge=record.get("challenge"),
         )
 
     def audio(self, id: str, owner: str, key: str = "") -> bytes:
@@ -481,13 +515,15 @@ class Analyser:
             self._storage.unmark(owner, id)
 
     def sweep(self) -> None:
-        """Delete every analysis whose day has come, and what interrupted writes left behind."""
+        """Delete all whose day has come, and what interrupted writes left behind."""
         expired = self._storage.expired(self._clock())
         for id in expired:
             self._delete(id)
         self._storage.sweep()
         if expired:
             log.info("Deleted %d analyses whose day had come", len(expired))
+        if self._challenger:
+            self._challenger.sweep()
 
     def sweep_when_due(self) -> None:
         """Sweep in the background, on the first call and then at most hourly."""
@@ -529,7 +565,7 @@ class Analyser:
         if self._not_ready and now - self._not_ready[0] < RETRY_READY_S:
             raise self._not_ready[1]
         try:
-            self._ready = self.predict(_probe())["model"]
+            self._ready = self._predict(_probe(), None, None, None)[1]["model"]
         except Exception as error:
             self._not_ready = (now, error)
             raise

@@ -53,6 +53,8 @@ class Contribution:
         Its name and version.
     speaker : str
         A random name for the browser that gave it, so that training can tell speakers apart.
+    challenge : str or None
+        Id under which the scores of a model on trial are noted of it, if they are.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Contribution:
     said: str | None
     model: str
     speaker: str
+    challenge: str | None = None
 
 
 class Contributions:
@@ -78,7 +81,14 @@ class Contributions:
         self._storage, self._clock = storage, clock
 
     def give(
-        self, wav: bytes, label: str, prediction: dict, *, owner: str, consent: bool
+        self,
+        wav: bytes,
+        label: str,
+        prediction: dict,
+        *,
+        owner: str,
+        consent: bool,
+        challenge: str | None = None,
     ) -> Contribution:
         """Keep a clip with what was meant.
 
@@ -110,6 +120,7 @@ class Contributions:
             said=prediction["label"],
             model=f"{model['name']} {model['version']}",
             speaker=hashlib.sha256(f"speaker {owner}".encode()).hexdigest()[:12],
+            challenge=challenge,
         )
         record = vars(given) | {"schema": SCHEMA, "created": given.created.isoformat()}
         self._storage.mark(digest(owner), given.id)
@@ -154,6 +165,11 @@ class Contributions:
                 table.writerow((path, one.label, one.speaker))
                 count += 1
         return count
+
+    def meant(self) -> dict[str, str]:
+        """Give what was meant by the ids under which a model on trial is noted; the last word."""
+        found = sorted(self._read(self._storage.expired(_NEVER)), key=lambda one: one.created)
+        return {one.challenge: one.label for one in found if one.challenge}
 
     def _read(self, ids: tuple[str, ...]) -> Iterator[Contribution]:
         for id in ids:

@@ -175,6 +175,7 @@ def front_page(**message: object) -> str:
         max_mb=chosen.max_upload_mb,
         max_seconds=chosen.max_seconds,
         retention_days=chosen.retention_days,
+        on_trial=chosen.on_trial,
         **message,
     )
 

@@ -165,6 +165,7 @@ def feedback(id: str) -> BaseResponse:
         analysis.prediction,
         owner=owner,
         consent=request.form.get("consent") == "1",
+        challenge=analysis.challenge,
     )
     session["thanks"] = id
     return redirect(url_for("pages.result", id=id, _anchor="right"), code=303)
@@ -292,6 +293,7 @@ def _result(
         thanked=analysis.id is not None and session.pop("thanks", None) == analysis.id,
         labels=ml.LABELS,
         share_days=settings().share_days,
+        on_trial=settings().on_trial,
         timeline=charts.timeline,
         record=words.record(bundle.card, analysis.prediction) if bundle and same else "",
         track_record=words.track_record(bundle.card) if bundle and same else "",

@@ -126,6 +126,19 @@ class Settings:
     model: str = _setting(
         "SER_MODEL", "", "The model that answers unless a request names one.", _text
     )
+    challenger: str = _setting(
+        "SER_CHALLENGER",
+        "",
+        "A model on trial, by its name or its bundle's folder: it hears some recordings after they "
+        "were answered, and scores alone are noted.",
+        _text,
+    )
+    challenger_share: int = _setting(
+        "SER_CHALLENGER_SHARE",
+        10,
+        "How many of 100 recordings it hears, drawn by chance.",
+        _whole(0, 100),
+    )
     max_upload_mb: int = _setting(
         "SER_MAX_UPLOAD_MB", 100, "Largest recording that is taken, in MB.", _whole(1, 2048)
     )
@@ -194,6 +207,11 @@ class Settings:
         "HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 for every one.", _text
     )
     port: int = _setting("PORT", 8000, "The port to listen on.", _whole(1, 65_535))
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether a model on trial hears recordings."""
+        return bool(self.challenger and self.challenger_share)
 
     def __post_init__(self) -> None:
         if self.storage != "azure":

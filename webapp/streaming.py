@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Response, request, stream_with_context
 
+from webapp.answers import for_this_answer
 from webapp.errors import described
 
 NDJSON = "application/x-ndjson"
@@ -50,7 +51,8 @@ def streamed(
     address : str, optional
         Where the work can be found while it goes on: the first line names it.
     """
-    return Response(stream_with_context(_lines(work, told, address)), mimetype=NDJSON)
+    lines = _lines(for_this_answer(work), told, address)
+    return Response(stream_with_context(lines), mimetype=NDJSON)
 
 
 class _Work:

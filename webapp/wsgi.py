@@ -4,6 +4,7 @@ import ml
 from webapp import create_app
 
 app = create_app()
+app.extensions["challenger"].check()
 try:
     app.extensions["analyser"].preload()
 except ml.SerError:
