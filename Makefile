@@ -91,7 +91,7 @@ $(BIN)/.training: requirements-train.txt $(BIN)/.serving
 	@$(PIP) -r requirements-train.txt
 	@touch $@
 
-$(BIN)/.testing: requirements-dev.txt $(BIN)/.training
+$(BIN)/.testing: requirements-dev.txt requirements-batch.txt $(BIN)/.training
 	@echo "Installing what the tests need (once)"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

@@ -18,14 +18,23 @@
     │   ├── CorruptBundleError        corrupt_bundle
     │   └── EncoderWeightsError       encoder_weights
     ├── LogLineError                  log_line
-    └── CorpusError
-        ├── UnknownCorpusError        unknown_corpus
-        ├── CorpusOptionError         corpus_option
-        ├── CorpusLayoutError         corpus_layout
-        ├── CorpusTableError          corpus_table
-        ├── EmptySideError            empty_side
-        ├── NoSoundsError             no_sounds
-        └── SpeakerOverlapError       speaker_overlap
+    ├── CorpusError
+    │   ├── UnknownCorpusError        unknown_corpus
+    │   ├── CorpusOptionError         corpus_option
+    │   ├── CorpusLayoutError         corpus_layout
+    │   ├── CorpusTableError          corpus_table
+    │   ├── EmptySideError            empty_side
+    │   ├── NoSoundsError             no_sounds
+    │   └── SpeakerOverlapError       speaker_overlap
+    └── ArchiveError
+        ├── MissingPackageError       missing_package
+        ├── UnknownProtocolError      unknown_protocol
+        ├── StorageAccessError        storage_access
+        ├── EmptyArchiveError         empty_archive
+        ├── DestinationError          destination
+        ├── ClusterError              cluster
+        ├── AnalysisFailedError       analysis_failed
+        └── WorkerDiedError           worker_died
 
 Each class has a stable ``code``. Its ``message`` says what came and what was wanted, its ``hint``
 what to do; both are fit to show a person. ``params`` holds the numbers and names in them, so that
@@ -233,3 +242,71 @@ class SpeakerOverlapError(CorpusError):
     code = "speaker_overlap"
     message_template = "The speakers {speakers} are both in {first} and in {second}."
     hint_template = "Give each speaker to one side only; accuracy would be overstated otherwise."
+
+
+class ArchiveError(SerError):
+    """An archive, or a recording of one, that cannot be analysed."""
+
+
+class MissingPackageError(ArchiveError):
+    """A package that only some calls need is not installed."""
+
+    code = "missing_package"
+    message_template = "{purpose} needs the package '{package}', which is not installed."
+    hint_template = "Install it where the work is done: {command}."
+
+
+class UnknownProtocolError(ArchiveError):
+    """An address of a kind that nothing here can open."""
+
+    code = "unknown_protocol"
+    message_template = "'{url}' is no address that can be opened here ({detail})."
+    hint_template = "Give a folder, az://CONTAINER/PREFIX or s3://BUCKET/PREFIX."
+
+
+class StorageAccessError(ArchiveError):
+    """A storage refuses, or cannot be reached."""
+
+    code = "storage_access"
+    message_template = "'{url}' cannot be used: {detail}."
+    hint_template = "Check the address and the credentials, then start again."
+
+
+class EmptyArchiveError(ArchiveError):
+    """There is nothing to analyse."""
+
+    code = "empty_archive"
+    message_template = "There is no recording in '{url}' ({passed_over} other files)."
+    hint_template = "Check the address, or choose files by name with --pattern."
+
+
+class DestinationError(ArchiveError):
+    """A destination that other answers, or another run, occupy."""
+
+    code = "destination"
+    message_template = "'{url}' cannot take these answers: {detail}."
+    hint_template = "Give another --output, or start with the options that it was begun with."
+
+
+class ClusterError(ArchiveError):
+    """The machines that should do the work cannot do it."""
+
+    code = "cluster"
+    message_template = "The work cannot go on: {detail}."
+    hint_template = "Put it right and start again; what is done stays done."
+
+
+class AnalysisFailedError(ArchiveError):
+    """A recording of which the analysis itself failed."""
+
+    code = "analysis_failed"
+    message_template = "The analysis of this recording failed: {detail}."
+    hint_template = "Try it once more with --retry-failed; report it if it fails again."
+
+
+class WorkerDiedError(ArchiveError):
+    """A recording over which worker processes died."""
+
+    code = "worker_died"
+    message_template = "Each process that analysed this recording died."
+    hint_template = "Give workers more memory and try it once more with --retry-failed."

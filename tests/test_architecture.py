@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HEAVY = (
     *("tensorflow", "keras", "torch", "librosa", "numba", "scipy", "sklearn", "matplotlib"),
     *("soundfile", "soxr", "pydub", "ai_edge_litert", "azure", "flask", "webapp"),
+    *("dask", "distributed", "pyarrow", "fsspec"),
 )
 BINARY = {
     *(".png", ".gif", ".ico", ".wav", ".mp3", ".flac", ".ogg", ".m4a", ".webm", ".npz"),

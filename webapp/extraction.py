@@ -40,7 +40,11 @@ def _texts() -> Iterator[str]:
 
 
 def _errors(root: type[ml.SerError]) -> Iterator[type[ml.SerError]]:
-    """Give an error and all under it, of `ml` and of the site, as far as they are loaded."""
+    """Give an error and all under it, of `ml` and of the site, as far as they are loaded.
+
+    The site has no archives, so no page shows what can go wrong with one.
+    """
     yield root
     for error in root.__subclasses__():
-        yield from _errors(error)
+        if error is not ml.ArchiveError:
+            yield from _errors(error)
