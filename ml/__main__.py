@@ -10,12 +10,13 @@ from concurrent.futures.process import BrokenProcessPool
 
 from ml.commands.arguments import complain
 from ml.commands.evaluate import add_evaluate
+from ml.commands.export import add_export
 from ml.commands.lists import add_corpora, add_models
 from ml.commands.predict import add_predict
 from ml.commands.train import add_train
 from ml.errors import SerError
 
-_COMMANDS = (add_predict, add_train, add_evaluate, add_models, add_corpora)
+_COMMANDS = (add_predict, add_train, add_evaluate, add_export, add_models, add_corpora)
 _INTERRUPTED, _PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 

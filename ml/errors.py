@@ -16,7 +16,10 @@
     ├── ModelError
     │   ├── UnknownModelError         unknown_model
     │   ├── CorruptBundleError        corrupt_bundle
-    │   └── EncoderWeightsError       encoder_weights
+    │   ├── EncoderWeightsError       encoder_weights
+    │   ├── UnknownFormError          unknown_form
+    │   ├── NoKerasModelError         no_keras_model
+    │   └── MissingPackagesError      missing_packages
     └── CorpusError
         ├── UnknownCorpusError        unknown_corpus
         ├── CorpusOptionError         corpus_option
@@ -164,6 +167,30 @@ class EncoderWeightsError(ModelError):
     code = "encoder_weights"
     message_template = "The encoder's weights in '{path}' cannot be used: {detail}."
     hint_template = "Give the .npz file of Whisper base's encoder that the README describes."
+
+
+class UnknownFormError(ModelError):
+    """A form that no model can be exported to."""
+
+    code = "unknown_form"
+    message_template = "A model is not exported as '{given}'."
+    hint_template = "Choose among: {available}."
+
+
+class NoKerasModelError(ModelError):
+    """An export that needs the network as it was trained."""
+
+    code = "no_keras_model"
+    message_template = "'{form}' is made from model.keras, which '{path}' does not hold."
+    hint_template = "Give the folder that 'train' wrote; as it is, it exports to {possible}."
+
+
+class MissingPackagesError(ModelError):
+    """Something that the packages of serving cannot do."""
+
+    code = "missing_packages"
+    message_template = "{task} needs packages that are not installed: {packages}."
+    hint_template = "Install what training needs, too: the extra 'train' of this package."
 
 
 class CorpusError(SerError):

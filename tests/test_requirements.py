@@ -18,8 +18,9 @@ ASKED_FOR = (
 )
 # Loaded by these files alone, and only when training, evaluating or drawing.
 TRAINING_FILES = (
-    *("train.py", "fitting.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
+    *("train.py", "fitting.py", "evaluate.py", "conversion.py", "figures.py", "metrics.py"),
     *("encoder.py", "positions.py", "refitting.py", "lossy.py", "rooms.py"),
+    *("runtimes.py", "hub_card.py", "exporting.py"),
 )
 
 
