@@ -24,6 +24,7 @@ from .errors import (
     MissingPackageError,
     ModelError,
     NoAudioTrackError,
+    NoKerasModelError,
     NoSoundsError,
     SerError,
     SpeakerOverlapError,
@@ -31,6 +32,7 @@ from .errors import (
     TooLargeError,
     TooLongError,
     UnknownCorpusError,
+    UnknownFormError,
     UnknownLabelsError,
     UnknownModelError,
     UnknownProtocolError,
@@ -39,6 +41,7 @@ from .errors import (
     WorkerDiedError,
 )
 from .explain import Explanation, explain_window, only_parts
+from .exporting import Exported, export
 from .features import Features, extract, mel_places
 from .formats import FORMATS, to_dict
 from .labels import LABEL_SETS, LABELS, parse_labels
@@ -73,6 +76,7 @@ __all__ = [
     "EmptySideError",
     "EncoderWeightsError",
     "Explanation",
+    "Exported",
     "FeatureConfig",
     "Features",
     "LogLineError",
@@ -80,6 +84,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "NoAudioTrackError",
+    "NoKerasModelError",
     "NoSoundsError",
     "Notice",
     "Prediction",
@@ -92,6 +97,7 @@ __all__ = [
     "TooLargeError",
     "TooLongError",
     "UnknownCorpusError",
+    "UnknownFormError",
     "UnknownLabelsError",
     "UnknownModelError",
     "UnknownProtocolError",
@@ -104,6 +110,7 @@ __all__ = [
     "bundle_names",
     "decode",
     "explain_window",
+    "export",
     "extract",
     "load",
     "mel_places",

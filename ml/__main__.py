@@ -12,13 +12,23 @@ from ml.commands.batch import add_batch
 from ml.commands.compare import add_compare
 from ml.commands.completion import add_completion
 from ml.commands.evaluate import add_evaluate
+from ml.commands.export import add_export
 from ml.commands.lists import add_corpora, add_models
 from ml.commands.predict import add_predict
 from ml.commands.terminal import HelpFormatter, complain
 from ml.commands.train import add_train
 from ml.errors import SerError
 
-_COMMANDS = (add_predict, add_batch, add_train, add_evaluate, add_compare, add_models, add_corpora)
+_COMMANDS = (
+    add_predict,
+    add_batch,
+    add_train,
+    add_evaluate,
+    add_export,
+    add_compare,
+    add_models,
+    add_corpora,
+)
 _INTERRUPTED, _PIPE_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 EXIT_CODES = """\

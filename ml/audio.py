@@ -68,6 +68,16 @@ def decode(source: bytes | str | Path, limits: DecodeLimits = DecodeLimits()) ->
         From the decoder.
     OSError
         If the path cannot be opened.
+
+    Examples
+    --------
+    >>> import ml
+    >>> waveform = ml.decode("samples/silence.flac")
+    >>> waveform.sample_rate_hz, waveform.duration_s, waveform.samples.dtype
+    (16000, 5.0, dtype('float32'))
+    >>> ml.decode(b"no sound")
+    Traceback (most recent call last):
+    ml.errors.UnsupportedFormatError: This file is not audio in a format that can be read here...
     """
     with _opened(source, limits) as file:
         found, raw = decoder.run(file, limits)
@@ -100,12 +110,26 @@ def _check_size(size: int, limits: DecodeLimits) -> None:
 
 
 def warm() -> None:
-    """Start the decoder's server, so that the first `decode` does not wait for it."""
+    """Start the decoder's server, so that the first `decode` does not wait for it.
+
+    Examples
+    --------
+    >>> import ml
+    >>> ml.warm()
+    """
     decoder.warm()
 
 
 def to_wav(waveform: Waveform) -> bytes:
-    """Write `waveform` as a 16-bit PCM WAV file, mono, at its own rate."""
+    """Write `waveform` as a 16-bit PCM WAV file, mono, at its own rate.
+
+    Examples
+    --------
+    >>> import ml
+    >>> content = ml.to_wav(ml.decode("samples/angry-woman.flac"))
+    >>> content[:4], ml.decode(content).source_format
+    (b'RIFF', 'wav')
+    """
     import soundfile
 
     buffer = BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +14,12 @@ import numpy as np
 from ml.calibration import Calibration, calibrate
 from ml.config import EncoderConfig, FeatureConfig, WindowConfig
 from ml.errors import CorruptBundleError, UnknownModelError
-from ml.features import Inputs
 from ml.results import ModelInfo
+from ml.runtimes import Network, open_network
 
 BUNDLES = Path(__file__).parent / "bundles"
 DEFAULT_MODEL = "encoder-cnn-gru"
+SERVING_FILE = "model.tflite"
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,19 @@ class Bundle:
     Attributes
     ----------
     path : Path
-        Its folder: ``model.tflite`` serves, ``model.keras`` is for further training.
+        Its folder: `file` serves, ``model.keras`` is for further training.
     labels : tuple of str
         What the network scores, in its order.
     sha256 : str
-        Of ``model.tflite``.
+        Of `file`.
     rule : str
         ``"mean"``: the recording's label is the largest mean score; ``"majority"``: the vote's.
     card : dict
         The whole ``bundle.json``.
     encoder : EncoderConfig, optional
         What a pretrained encoder hears, where the network goes on from one.
+    file : str
+        The network's file: of LiteRT, or of ONNX where ``export`` has written the bundle.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class Bundle:
     rule: str
     card: dict[str, Any]
     encoder: EncoderConfig | None = None
+    file: str = SERVING_FILE
 
     @property
     def info(self) -> ModelInfo:
@@ -59,7 +64,14 @@ class Bundle:
 
 
 def bundle_names() -> tuple[str, ...]:
-    """Names of the bundles that ship, the default first."""
+    """Names of the bundles that ship, the default first.
+
+    Examples
+    --------
+    >>> import ml
+    >>> "cnn-gru" in ml.bundle_names() and ml.bundle_names()[0] == ml.DEFAULT_MODEL
+    True
+    """
     names = sorted(path.parent.name for path in BUNDLES.glob("*/bundle.json"))
     return tuple(sorted(names, key=lambda name: name != DEFAULT_MODEL))
 
@@ -78,6 +90,15 @@ def read_bundle(name: str | Path) -> Bundle:
         If no bundle bears that name.
     CorruptBundleError
         If the description is missing or does not fit.
+
+    Examples
+    --------
+    >>> import ml
+    >>> bundle = ml.read_bundle("cnn-gru")
+    >>> bundle.windows.window_s, bundle.features.n_mels
+    (3.0, 64)
+    >>> bundle.card["metrics"]["cremad"]["clips"]
+    976
     """
     if isinstance(name, Path):
         folder = name
@@ -99,6 +120,7 @@ def read_bundle(name: str | Path) -> Bundle:
             rule=card["rule"],
             card=card,
             encoder=EncoderConfig(**card["encoder"]) if card.get("encoder") else None,
+            file=card.get("file", SERVING_FILE),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         detail = f"{type(error).__name__}: {error}"
@@ -106,25 +128,22 @@ def read_bundle(name: str | Path) -> Bundle:
 
 
 class Scorer:
-    """A bundle's network on LiteRT, in memory; not thread-safe, so one for each thread.
+    """A bundle's network, opened; not thread-safe, so one for each thread.
 
     Raises
     ------
     CorruptBundleError
-        If the network's file is missing or is not the one that ``bundle.json`` describes.
+        If a file of the network is missing or is not the one that ``bundle.json`` describes.
+    MissingPackageError
+        If the file is for a runtime that is not installed.
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self._bundle = bundle
-        try:
-            content = (bundle.path / "model.tflite").read_bytes()
-        except OSError as error:
-            raise CorruptBundleError(path=str(bundle.path), detail=str(error)) from error
-        if hashlib.sha256(content).hexdigest() != bundle.sha256:
-            raise CorruptBundleError(
-                path=str(bundle.path), detail="model.tflite is not the file that was evaluated"
-            )
-        self.network = Network(content, threads)
+        content = _checked(bundle, bundle.file, bundle.sha256)
+        for name, sha256 in bundle.card.get("beside", {}).items():
+            _checked(bundle, name, sha256)
+        self.network: Network = open_network(bundle.path / bundle.file, content, threads)
 
     def score(self, *inputs: np.ndarray) -> Scores:
         """Score windows.
@@ -144,6 +163,18 @@ class Scorer:
         )
 
 
+def _checked(bundle: Bundle, file: str, sha256: str) -> bytes:
+    """Read a file of a bundle, if it is the one that the bundle describes."""
+    try:
+        content = (bundle.path / file).read_bytes()
+    except OSError as error:
+        raise CorruptBundleError(path=str(bundle.path), detail=str(error)) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        detail = f"{file} is not the file that was evaluated"
+        raise CorruptBundleError(path=str(bundle.path), detail=detail)
+    return content
+
+
 class Scores(NamedTuple):
     """What a network says of windows.
 
@@ -159,58 +190,14 @@ class Scores(NamedTuple):
     intensity: np.ndarray | None
 
 
-class Network:
-    """A LiteRT file, opened; not thread-safe."""
-
-    def __init__(self, content: bytes, threads: int = 1) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(model_content=content, num_threads=threads)
-        names = self._interpreter.get_signature_list()
-        # Of a file without an encoder the whole is run: a runner would keep its tensors in place.
-        with_encoder = "encode" in names
-        self._signatures = {
-            name: self._interpreter.get_signature_runner(name) for name in names if with_encoder
-        }
-
-    def encode(self, spectrogram: np.ndarray) -> np.ndarray:
-        """Run the pretrained encoder that the file holds.
-
-        Parameters
-        ----------
-        spectrogram : numpy.ndarray, shape (1, chunk_frames, n_mels), float32
-
-        Returns
-        -------
-        numpy.ndarray, shape (1, chunk_steps, width), float32
-        """
-        return self._signatures["encode"](spectrogram=spectrogram)["encoded"]
-
-    def heard(self, inputs: Inputs) -> list[np.ndarray]:
-        """Encode windows for which that was not done yet; returns what `score` takes."""
-        if not isinstance(inputs, list):
-            return [inputs]
-        spectrograms, loud, features = inputs
-        encoded = np.concatenate([self.encode(one[None]) for one in spectrograms])
-        return [np.concatenate([encoded, loud], axis=2), features]
-
-    def score(self, *inputs: np.ndarray) -> np.ndarray:
-        """Run a batch of any size through; returns float32 outputs of shape (n, outputs)."""
-        if "score" in self._signatures:
-            encoded, features = inputs
-            return self._signatures["score"](encoded=encoded, features=features)["scores"]
-        (features,) = inputs
-        interpreter, source = self._interpreter, self._interpreter.get_input_details()[0]
-        if tuple(source["shape"]) != features.shape:
-            interpreter.resize_tensor_input(source["index"], features.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(source["index"], features.astype(np.float32, copy=False))
-        interpreter.invoke()
-        return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-
-
-def write_bundle(folder: Path, card: dict[str, Any], litert: bytes) -> Bundle:
-    """Write ``model.tflite`` and ``bundle.json``, and read the bundle back.
+def write_bundle(
+    folder: Path,
+    card: dict[str, Any],
+    network: bytes,
+    file: str = SERVING_FILE,
+    beside: Mapping[str, bytes] | None = None,
+) -> Bundle:
+    """Write the network's file and ``bundle.json``, and read the bundle back.
 
     Parameters
     ----------
@@ -218,15 +205,25 @@ def write_bundle(folder: Path, card: dict[str, Any], litert: bytes) -> Bundle:
         Is made where it does not exist.
     card : dict
         All of ``bundle.json`` but ``sha256`` and ``size_bytes``.
-    litert : bytes
-        The network.
+    network : bytes
+        What goes into `file`.
+    file : str
+    beside : dict of str to bytes, optional
+        Further files that the network needs.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.tflite").write_bytes(litert)
+    contents = {file: network} | dict(beside or {})
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     described = card | {
-        "sha256": hashlib.sha256(litert).hexdigest(),
-        "size_bytes": len(litert),
+        "sha256": digests.pop(file),
+        "size_bytes": sum(map(len, contents.values())),
     }
+    if file != SERVING_FILE:
+        described |= {"file": file}
+    if digests:
+        described |= {"beside": digests}
     return _describe(folder, described)
 
 

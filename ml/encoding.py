@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from ml.config import SAMPLE_RATE_HZ, EncoderConfig
+
+
+class Samples(Protocol):
+    """A recording of which stretches can be had; an array is one."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def __getitem__(self, span: slice, /) -> np.ndarray:
+        """Return a stretch, float32."""
+        ...
+
 
 Encode = Callable[[np.ndarray], np.ndarray]
 """(1, chunk_frames, n_mels) -> (1, chunk_steps, width), float32."""
@@ -108,14 +122,14 @@ class ChunkEncoder:
 
     Parameters
     ----------
-    samples : numpy.ndarray, shape (n,)
-        The recording, at 16 kHz.
+    samples : Samples
+        The recording, at 16 kHz; it may go on, see `forget_unfinished`.
     encode : callable
         The encoder for one chunk.
     config : EncoderConfig
     """
 
-    def __init__(self, samples: np.ndarray, encode: Encode, config: EncoderConfig) -> None:
+    def __init__(self, samples: Samples, encode: Encode, config: EncoderConfig) -> None:
         self._samples, self._encode, self._config = samples, encode, config
         self._spectrograms: dict[int, np.ndarray] = {}
         self._chunks: dict[int, np.ndarray] = {}
@@ -152,6 +166,16 @@ class ChunkEncoder:
         chunks = np.concatenate([self._chunk(number) for number in range(first, last + 1)])
         offset = start - first * per_chunk
         return chunks[offset : offset + steps]
+
+    def forget_unfinished(self) -> None:
+        """Drop what would come out otherwise after the recording went on: call it before."""
+        config = self._config
+        frames = len(self._samples) // config.hop_length - _MARGIN
+        whole = frames // config.chunk_frames
+        # A chunk's level is set by the one after it, too.
+        for store, final in ((self._spectrograms, whole), (self._chunks, whole - 1)):
+            for number in [number for number in store if number >= final]:
+                del store[number]
 
     def _chunk(self, number: int) -> np.ndarray:
         if number not in self._chunks:

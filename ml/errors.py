@@ -16,7 +16,10 @@
     ├── ModelError
     │   ├── UnknownModelError         unknown_model
     │   ├── CorruptBundleError        corrupt_bundle
-    │   └── EncoderWeightsError       encoder_weights
+    │   ├── EncoderWeightsError       encoder_weights
+    │   ├── UnknownFormError          unknown_form
+    │   └── NoKerasModelError         no_keras_model
+    ├── MissingPackageError           missing_package
     ├── LogLineError                  log_line
     ├── CorpusError
     │   ├── UnknownCorpusError        unknown_corpus
@@ -27,7 +30,6 @@
     │   ├── NoSoundsError             no_sounds
     │   └── SpeakerOverlapError       speaker_overlap
     └── ArchiveError
-        ├── MissingPackageError       missing_package
         ├── UnknownProtocolError      unknown_protocol
         ├── StorageAccessError        storage_access
         ├── EmptyArchiveError         empty_archive
@@ -184,6 +186,30 @@ class LogLineError(SerError):
     hint_template = "Write the log again with 'flask --app webapp export-challenge FILE'."
 
 
+class UnknownFormError(ModelError):
+    """A form that no model can be exported to."""
+
+    code = "unknown_form"
+    message_template = "A model is not exported as '{given}'."
+    hint_template = "Choose among: {available}."
+
+
+class NoKerasModelError(ModelError):
+    """An export that needs the network as it was trained."""
+
+    code = "no_keras_model"
+    message_template = "'{form}' is made from model.keras, which '{path}' does not hold."
+    hint_template = "Give the folder that 'train' wrote; as it is, it exports to {possible}."
+
+
+class MissingPackageError(SerError):
+    """A package that only some calls need is not installed."""
+
+    code = "missing_package"
+    message_template = "{purpose} needs {package}, which is not installed."
+    hint_template = "Install it where the work is done: {command}."
+
+
 class CorpusError(SerError):
     """Training data that cannot be used as given."""
 
@@ -246,14 +272,6 @@ class SpeakerOverlapError(CorpusError):
 
 class ArchiveError(SerError):
     """An archive, or a recording of one, that cannot be analysed."""
-
-
-class MissingPackageError(ArchiveError):
-    """A package that only some calls need is not installed."""
-
-    code = "missing_package"
-    message_template = "{purpose} needs the package '{package}', which is not installed."
-    hint_template = "Install it where the work is done: {command}."
 
 
 class UnknownProtocolError(ArchiveError):

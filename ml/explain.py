@@ -78,6 +78,15 @@ def explain_window(
         Is asked once for each part that can be heard, and for each draw.
     seed : int
         Of the draws.
+
+    Examples
+    --------
+    >>> import ml
+    >>> recognizer = ml.load("cnn-gru")
+    >>> samples = ml.decode("samples/angry-woman.flac").samples[8_000:16_000]
+    >>> found = ml.explain_window(samples, lambda heard: recognizer.score(heard)["angry"])
+    >>> len(found.edges_hz), len(found.chosen) == len(list(found.boxes()))
+    (7, True)
     """
     sound = _Sound(samples, config)
     whole = score(samples)
@@ -125,6 +134,14 @@ def only_parts(
     ------
     ValueError
         If a part lies outside.
+
+    Examples
+    --------
+    >>> import ml
+    >>> samples = ml.decode("samples/angry-woman.flac").samples
+    >>> lowest = ml.only_parts(samples, ((0, 2), (0, 3)))
+    >>> lowest.shape == samples.shape
+    True
     """
     sound = _Sound(samples, config)
     bands, stretches = sound.shape

@@ -58,6 +58,16 @@ def extract(waveform: Waveform, config: FeatureConfig | None = None) -> Features
     ------
     ValueError
         If the waveform has another sample rate than the configuration.
+
+    Examples
+    --------
+    >>> import ml
+    >>> waveform = ml.decode("samples/angry-woman.flac")
+    >>> features = ml.extract(waveform, ml.FeatureConfig(hop_length=160, n_mels=80))
+    >>> features.log_mel.shape == (80, 1 + len(waveform.samples) // 160)
+    True
+    >>> features.mfcc.shape[0], features.zcr.shape == features.rms.shape
+    (20, True)
     """
     config = config or FeatureConfig()
     if waveform.sample_rate_hz != config.sample_rate_hz:
@@ -93,7 +103,14 @@ def extract_samples(samples: np.ndarray, config: FeatureConfig) -> Features:
 
 
 def mel_places(frequencies_hz: Sequence[float], config: FeatureConfig) -> np.ndarray:
-    """Say where frequencies lie among the Mel bands: 0 at the lowest's edge, 1 at the highest's."""
+    """Say where frequencies lie among the Mel bands: 0 at the lowest's edge, 1 at the highest's.
+
+    Examples
+    --------
+    >>> import ml
+    >>> ml.mel_places([40, 1000, 5400], ml.FeatureConfig()).round(2).tolist()
+    [0.0, 0.37, 1.0]
+    """
     import librosa
 
     low, high = librosa.hz_to_mel([config.fmin_hz, config.fmax_hz])

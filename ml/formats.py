@@ -12,7 +12,17 @@ SCHEMA = 1
 
 
 def to_dict(prediction: Prediction) -> dict:
-    """Make the JSON object of a prediction; plain dicts, lists, strings and numbers."""
+    """Make the JSON object of a prediction; plain dicts, lists, strings and numbers.
+
+    Examples
+    --------
+    >>> import ml
+    >>> found = ml.to_dict(ml.recognize("samples/silence.flac"))
+    >>> found["outcome"], found["label"], found["duration_s"]
+    ('no_speech', None, 5.0)
+    >>> ml.FORMATS["audacity"].render(found).splitlines()[0].split("\\t")
+    ['0.000000', '3.000000', 'no speech']
+    """
     quality = asdict(prediction.quality)
     reason = prediction.reason
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MODEL = Path(__file__).with_name("judge.json")
 """What ``benchmarks/fit_gates.py`` fitted: each cue's mean and scale, small networks that tell
 voices, and a linear model of the ratio to the noise."""
 
-_WINDOWS = WindowConfig()
+WINDOWS = WindowConfig()
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,12 @@ def judge_voice(
     """
     frames = np.zeros(len(voice))
     likenesses, ratios_db = [], []
-    for first, last, cues in _windows_with_voice(samples, voice, config):
-        likeness, ratio_db = rate(cues)
+    for start, end in windows(len(samples), WINDOWS):
+        first, last = start // config.frame_length, -(-end // config.frame_length)
+        found = judge_window(samples[start:end], voice[first:last], config)
+        if found is None:
+            continue
+        likeness, ratio_db = found
         likenesses.append(likeness)
         if likeness >= config.min_voice_likeness:
             frames[first:last] = voice[first:last]
@@ -72,18 +76,22 @@ def judge_voice(
     return Judgement(frames, max(likenesses), float(np.median(ratios_db)))
 
 
-def _windows_with_voice(
-    samples: np.ndarray,
-    voice: np.ndarray,
-    config: SpeechConfig,
-) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Yield first frame, the one past the last, and cues of windows with enough of a voice."""
-    length = config.frame_length
-    for start, end in windows(len(samples), _WINDOWS):
-        first, last = start // length, -(-end // length)
-        heard = np.count_nonzero(voice[first:last] >= config.voice_probability) * length
-        if heard >= config.min_speech_s * SAMPLE_RATE_HZ:
-            yield first, last, measure_cues(samples[start:end], voice[first:last])
+def judge_window(
+    samples: np.ndarray, voice: np.ndarray, config: SpeechConfig
+) -> tuple[float, float] | None:
+    """Look again at one window; see `rate`. None where too little in it resembles a voice.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), float32
+        As long as `WINDOWS` has it, or all of a shorter recording.
+    voice : numpy.ndarray, shape (frames,)
+        Of the frames that the window touches.
+    """
+    heard = np.count_nonzero(voice >= config.voice_probability) * config.frame_length
+    if heard < config.min_speech_s * SAMPLE_RATE_HZ:
+        return None
+    return rate(measure_cues(samples, voice))
 
 
 def rate(cues: np.ndarray) -> tuple[float, float]:

@@ -24,6 +24,15 @@ def parse_labels(spec: str) -> tuple[str, ...]:
     ------
     UnknownLabelsError
         If a name is not among `LABELS`, or fewer than two are left.
+
+    Examples
+    --------
+    >>> import ml
+    >>> ml.parse_labels("4")
+    ('neutral', 'happy', 'sad', 'angry')
+    >>> found = ml.recognize("samples/angry-woman.flac", labels=ml.parse_labels("sad, angry"))
+    >>> tuple(found.probabilities)
+    ('sad', 'angry')
     """
     if spec in LABEL_SETS:
         return LABEL_SETS[spec]

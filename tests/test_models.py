@@ -13,8 +13,8 @@ from scipy.special import log_softmax
 from ml import models
 from ml.bundle import Network
 from ml.config import INPUTS, FeatureConfig
+from ml.conversion import encoder_to_litert, largest_difference, to_litert
 from ml.encoder import build_encoder, join
-from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs, window_frames
 from ml.fitting import build, join_members
 from ml.labels import LABEL_SETS, LABELS

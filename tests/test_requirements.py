@@ -22,8 +22,9 @@ ASKED_FOR = (
 )
 # Loaded by these files alone, and only when training, evaluating or drawing.
 TRAINING_FILES = (
-    *("train.py", "fitting.py", "evaluate.py", "export.py", "figures.py", "metrics.py"),
+    *("train.py", "fitting.py", "evaluate.py", "conversion.py", "figures.py", "metrics.py"),
     *("encoder.py", "positions.py", "refitting.py", "lossy.py", "rooms.py"),
+    *("runtimes.py", "hub_card.py", "exporting.py"),
 )
 # Loaded by these files alone, and only by `batch`.
 ARCHIVE_FILES = ("batch.py", "archive.py", "parts.py", "clusters.py", "folders.py", "rows.py")
@@ -82,9 +83,16 @@ def test_every_pin_is_exact(file):
     assert pins(file)
 
 
-def test_no_package_stands_in_two_lists():
-    names = [name for file in LISTS for name in pins(file)]
-    assert len(names) == len(set(names))
+def test_no_package_stands_in_a_list_and_in_one_that_builds_on_it():
+    for below, above in ((SERVING, TRAINING), (SERVING, ARCHIVES), (SERVING, TESTING)):
+        assert not set(pins(below)) & set(pins(above))
+    assert not (set(pins(TRAINING)) | set(pins(ARCHIVES))) & set(pins(TESTING))
+
+
+def test_lists_that_are_installed_together_agree():
+    training, archives = pins(TRAINING), pins(ARCHIVES)
+    for name in set(training) & set(archives):
+        assert training[name] == archives[name], name
 
 
 def test_each_list_builds_on_the_one_before():
