@@ -13,6 +13,9 @@ CORPORA ?= corpora
 MODEL ?= cnn-gru
 # Weights of the pretrained encoder (.npz), for a MODEL that has one.
 ENCODER ?=
+# What runs in the cloud: a package and a container hold these, and nothing else.
+DEPLOYED := requirements.txt requirements-azure.txt LICENSE LICENSE-WEIGHTS.md startup.sh \
+  ml webapp static templates samples
 # Passed on to pytest: make test ARGS="tests/test_audio.py -x"
 ARGS ?=
 
@@ -31,7 +34,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench docs translations needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench docs package translations needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -64,6 +67,10 @@ bench: $(BIN)/.training ## measure the serving runtime against the training one,
 docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
 	$(BIN)/python -m ml evaluate --all --output .
 
+package: ## write package.zip, which App Service builds and runs (docs/deploy.md)
+	@git archive --format=zip --output=package.zip HEAD $(DEPLOYED)
+	@echo "package.zip holds $$(git rev-parse --short HEAD)"
+
 translations: $(BIN)/.serving ## bring webapp/translations up to date with the texts, then compile them
 	$(BABEL) extract -F babel.cfg -k lazy_gettext --no-location --omit-header -o .venv/messages.pot .
 	$(BABEL) update -i .venv/messages.pot -d webapp/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
@@ -91,7 +98,7 @@ $(BIN)/.training: requirements-train.txt $(BIN)/.serving
 	@$(PIP) -r requirements-train.txt
 	@touch $@
 
-$(BIN)/.testing: requirements-dev.txt requirements-batch.txt $(BIN)/.training
+$(BIN)/.testing: requirements-dev.txt requirements-batch.txt requirements-azure.txt $(BIN)/.training
 	@echo "Installing what the tests need (once)"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

@@ -13,8 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING, TRAINING, TESTING = "requirements.txt", "requirements-train.txt", "requirements-dev.txt"
-ARCHIVES = "requirements-batch.txt"
-LISTS = (SERVING, TRAINING, ARCHIVES, TESTING)
+ARCHIVES, AZURE = "requirements-batch.txt", "requirements-azure.txt"
+LISTS = (SERVING, TRAINING, ARCHIVES, AZURE, TESTING)
 # The packages that the users of this project asked for.
 ASKED_FOR = (
     *("flask", "jinja2", "gunicorn", "tensorflow", "librosa", "numpy", "soundfile", "pydub"),
@@ -28,6 +28,8 @@ TRAINING_FILES = (
 )
 # Loaded by these files alone, and only by `batch`.
 ARCHIVE_FILES = ("batch.py", "archive.py", "parts.py", "clusters.py", "folders.py", "rows.py")
+# Loaded by these files alone, and only where a setting asks for it.
+AZURE_FILES = ("telemetry.py",)
 
 
 def normalised(name: str) -> str:
@@ -84,21 +86,22 @@ def test_every_pin_is_exact(file):
 
 
 def test_no_package_stands_in_a_list_and_in_one_that_builds_on_it():
-    for below, above in ((SERVING, TRAINING), (SERVING, ARCHIVES), (SERVING, TESTING)):
-        assert not set(pins(below)) & set(pins(above))
-    assert not (set(pins(TRAINING)) | set(pins(ARCHIVES))) & set(pins(TESTING))
+    beside = (TRAINING, ARCHIVES, AZURE)
+    for above in (*beside, TESTING):
+        assert not set(pins(SERVING)) & set(pins(above))
+    for below in beside:
+        assert not set(pins(below)) & set(pins(TESTING))
 
 
 def test_lists_that_are_installed_together_agree():
-    training, archives = pins(TRAINING), pins(ARCHIVES)
-    for name in set(training) & set(archives):
-        assert training[name] == archives[name], name
+    versions = [(name, version) for file in LISTS for name, version in pins(file).items()]
+    assert len(set(versions)) == len({name for name, _version in versions})
 
 
 def test_each_list_builds_on_the_one_before():
-    assert f"-r {SERVING}" in (ROOT / TRAINING).read_text().splitlines()
-    assert f"-r {SERVING}" in (ROOT / ARCHIVES).read_text().splitlines()
-    assert {f"-r {TRAINING}", f"-r {ARCHIVES}"} <= set((ROOT / TESTING).read_text().splitlines())
+    for file in (TRAINING, ARCHIVES, AZURE):
+        assert f"-r {SERVING}" in (ROOT / file).read_text().splitlines()
+        assert f"-r {file}" in (ROOT / TESTING).read_text().splitlines()
 
 
 def test_the_site_needs_nothing_of_archives():
@@ -162,6 +165,8 @@ def test_what_a_file_imports_is_in_its_list(path):
         allowed |= set(pins(TRAINING))
     if path.name in ARCHIVE_FILES:
         allowed |= set(pins(ARCHIVES))
+    if path.name in AZURE_FILES:
+        allowed |= set(pins(AZURE))
     for module in imports(path):
         assert distributions(module) & allowed, f"{module} is in no list for {path.name}"
 

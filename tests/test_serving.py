@@ -74,7 +74,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(folder):
-    with serving(folder, SER_MAX_UPLOAD_MB=2) as (address, process):
+    with serving(folder, SER_MAX_UPLOAD_MB=2, WEB_CONCURRENCY=2) as (address, process):
         yield address, process
 
 
@@ -194,6 +194,37 @@ def test_a_worker_and_the_decoder_that_they_share_may_die(server):
         os.kill(killed, signal.SIGKILL)
         for _ in range(4):
             assert predict(address, VOICE).status_code == 200
+
+
+SLOW = """
+import time
+
+def app(environ, start_response):
+    time.sleep(3)
+    start_response("200 OK", [])
+    return [b"done"]
+"""
+
+
+def test_an_analysis_may_take_longer_than_a_worker_may_be_silent(tmp_path):
+    """The time-out is for workers that hang, not for requests; with a second of it, to see that."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:webapp.serving"]
+    command += ["--timeout", "1", "--pythonpath", f"{STARTUP.parent},{tmp_path}", "slow:app"]
+    env = environment(tmp_path, PORT=port, WEB_CONCURRENCY=1)
+    with (
+        open(tmp_path / "log", "wb") as log,
+        subprocess.Popen(command, cwd=STARTUP.parent, env=env, stdout=log, stderr=log) as server,
+    ):
+        try:
+            wait_until_open(port, server, tmp_path / "log")
+            address = f"http://127.0.0.1:{port}"
+            assert requests.get(address, timeout=PATIENCE_S).text == "done"
+        finally:
+            server.terminate()
+            server.wait(PATIENCE_S)
+    assert "TIMEOUT" not in (tmp_path / "log").read_text()
 
 
 def test_a_wrong_setting_is_said_in_one_line(tmp_path):

@@ -48,6 +48,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         "SER_RATE_LIMIT": "5 per hour",
         "SER_RATE_STORE": "redis://cache",
         "SER_CORS_ORIGINS": "https://app.example.org",
+        "SER_LOG_FORMAT": "json",
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={'0' * 36}",
         "HOST": "0.0.0.0",
         "PORT": "80",
     }

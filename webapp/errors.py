@@ -119,13 +119,15 @@ def _name_request() -> None:
 def _finish(response: Response) -> Response:
     """Log the route, never the address: ids and names of files stay out of the logs."""
     response.headers["X-Request-ID"] = g.request_id
+    line = {
+        "method": request.method,
+        "route": request.url_rule.rule if request.url_rule else "-",
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.start) * 1000),
+        "request_id": g.request_id,
+    }
     log.info(
-        "%s %s %d %.0f ms request_id=%s",
-        request.method,
-        request.url_rule.rule if request.url_rule else "-",
-        response.status_code,
-        (time.perf_counter() - g.start) * 1000,
-        g.request_id,
+        "%(method)s %(route)s %(status)d %(ms)d ms request_id=%(request_id)s", line, extra=line
     )
     return response
 

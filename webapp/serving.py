@@ -1,42 +1,46 @@
 """How gunicorn serves, from the settings; the names are gunicorn's own."""
 
-import logging.config
+import logging
 from typing import Any
 
-from webapp.settings import SettingsError, read_settings
+from joblib import cpu_count
+
+from webapp.logs import log_config
+from webapp.settings import Settings, SettingsError, read_settings
+from webapp.telemetry import report_requests
 
 try:
     settings = read_settings()
 except SettingsError as error:
     raise SystemExit(str(error)) from None
 
+
+def processes(settings: Settings, cores: int) -> int:
+    """Say how many workers to run: as set, else one for each core, and two so that one may die."""
+    if settings.storage == "memory":
+        return 1  # It is each process's own: another would not find what the first one keeps.
+    return settings.workers or max(2, min(cores, 64))
+
+
 wsgi_app = "webapp.wsgi:app"
 bind = f"{settings.host}:{settings.port}"
 preload_app = True
 worker_class = "gthread"
-# Memory is each process's own: a second worker would not find what the first one keeps.
-workers = 1 if settings.storage == "memory" else settings.workers
+# The cores that this process may use, within a container's share of them.
+workers = processes(settings, cpu_count())
 # Recordings that wait for a place, and pages beside them.
 threads = settings.concurrency + 14
 # For a worker that no longer answers its master; analyses run in threads and may take longer.
 timeout = 120
-graceful_timeout = 60
+# App Service kills what has not stopped after WEBSITES_CONTAINER_STOP_TIME_LIMIT: at most 120 s.
+graceful_timeout = 110
 control_socket_disable = True
-
-logging.config.dictConfig(
-    {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "loggers": {"webapp": {"level": "INFO"}, "ml": {"level": "INFO"}},
-        "root": {"level": "WARNING", "handlers": ["stderr"]},
-    }
-)
+logconfig_dict = log_config(settings.log_format)
 
 
 def post_worker_init(worker: Any) -> None:
     """Answer once before the first visitor asks; what forking forbids to share loads here."""
+    report_requests(worker.wsgi, settings.telemetry)
     try:
         worker.wsgi.extensions["analyser"].ready()
     except Exception:

@@ -159,9 +159,10 @@ class Settings:
     )
     workers: int = _setting(
         "WEB_CONCURRENCY",
-        2,
-        "Worker processes; always one where SER_STORAGE is memory.",
-        _whole(1, 64),
+        0,
+        "Worker processes; 0 for one for each core and two at least; always one where SER_STORAGE "
+        "is memory.",
+        _whole(0, 64),
     )
     contact: str = _setting(
         "SER_CONTACT", "", "Who operates this site, as the privacy page names them.", _text
@@ -202,6 +203,22 @@ class Settings:
         "Websites whose scripts may use the API, such as https://app.example.org, with commas "
         "between; empty: none.",
         _matching(_listed(r"https?://[^\s,/*]+"), "addresses such as https://app.example.org"),
+    )
+    log_format: str = _setting(
+        "SER_LOG_FORMAT",
+        "text",
+        "How log lines look: text, or json for one object a line.",
+        _choice("text", "json"),
+    )
+    telemetry: str = _setting(
+        "APPLICATIONINSIGHTS_CONNECTION_STRING",
+        "",
+        "Where requests are told to Azure Monitor: route, status, time and request id, nothing of "
+        "the visitor (needs requirements-azure.txt); empty: nowhere.",
+        _matching(
+            r"(?i).*InstrumentationKey=[0-9a-f-]{36}.*", "a connection string as Azure shows it"
+        ),
+        secret=True,
     )
     host: str = _setting(
         "HOST", "127.0.0.1", "The address to listen on; 0.0.0.0 for every one.", _text
