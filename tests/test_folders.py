@@ -215,6 +215,7 @@ def test_the_kind_of_an_address_decides(tmp_path, monkeypatch):
 
 def test_patterns():
     assert matches("2026/a.wav", ("*.wav",))
+    assert matches("2026/A.WAV", ("*.wav",)) and matches("a.wav", ("*.WAV",))
     assert matches("2026/11/a.wav", ("2026/*",))
     assert matches("2026/a.wav", ("x", "a.*"))
     assert not matches("2026/a.wav", ("*.mp3", "2025/*"))
