@@ -93,7 +93,7 @@ def assert_complete(output, source: Path) -> None:
 
 
 def finish(source: str, output: str) -> str:
-    with started(source, output) as process:
+    with started(source, output, workers=1) as process:
         out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 1, err  # one recording is bad
     assert "Traceback" not in err
