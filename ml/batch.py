@@ -22,7 +22,7 @@ from ml.clusters import result, threads
 from ml.errors import ClusterError, DestinationError, EmptyArchiveError, WorkerDiedError
 from ml.folders import Folder, Listed, list_files, matches, open_folder, tidy
 from ml.labels import restrict
-from ml.parts import analyse_file, analyse_part, lacking
+from ml.parts import Done, analyse_file, analyse_part, lacking
 from ml.recordings import SUFFIXES
 from ml.rows import Table, shown
 
@@ -46,10 +46,10 @@ class Tally:
         All that are planned.
     added, changed, passed_over : int
         New since earlier runs; planned, but of another size or ETag now; no recordings by name.
-    before : int
-        Files that earlier runs had finished.
     done : int
         Files that are finished, failed ones among them.
+    analysed : int
+        Those of them that this run finished.
     errors : Counter
         How many failed with each code.
     failures : list of State
@@ -62,8 +62,8 @@ class Tally:
     added: int = 0
     changed: int = 0
     passed_over: int = 0
-    before: int = 0
     done: int = 0
+    analysed: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     failures: list[State] = field(default_factory=list)
     workers: int | None = None
@@ -73,9 +73,11 @@ class Tally:
         self.done += len(states)
         self.errors.update(state.error_code for state in states if state.error_code)
 
-    def keep_failures(self, states: list[State]) -> None:
-        """Take note of what failed now."""
-        failed = [state for state in states if state.error_code]
+    def count_now(self, done: Done) -> None:
+        """Take note of a part that is finished now."""
+        self.count(done.states)
+        self.analysed += done.analysed
+        failed = [state for state in done.states if state.error_code and done.analysed]
         self.failures += failed[: _FAILURES_KEPT - len(self.failures)]
 
 
@@ -143,14 +145,13 @@ def analyse_archive(
     plan = archive.extend_plan(output, listed, files_per_part)
     tally.files, tally.added, tally.changed = plan.files, plan.added, plan.changed
     shards = _OpenShards(output, plan.shards, retry, tally)
-    tally.before = tally.done
     report(tally)
     if shards.numbers:
         with cluster() as client:
             tally.workers = threads(client)
             report(tally)
-            for part, states in _answers(client, run, shards.parts(), retry):
-                shards.settle(part, states)
+            for part, done in _answers(client, run, shards.parts(), retry):
+                shards.settle(part, done)
                 report(tally)
     tidy(output)
     return tally
@@ -203,34 +204,33 @@ class _OpenShards:
             self._begun[shard], self._missing[shard] = {}, len(parts)
             yield from parts
 
-    def settle(self, part: Part, states: list[State]) -> None:
+    def settle(self, part: Part, done: Done) -> None:
         """Take note of a part that is done."""
-        self._tally.count(states)
-        self._tally.keep_failures(states)
-        done = self._begun[part.shard]
-        done[part.number] = states
-        if len(done) == self._missing[part.shard]:
-            lines = chain.from_iterable(done[number] for number in sorted(done))
+        self._tally.count_now(done)
+        begun = self._begun[part.shard]
+        begun[part.number] = done.states
+        if len(begun) == self._missing[part.shard]:
+            lines = chain.from_iterable(begun[number] for number in sorted(begun))
             archive.write_manifest(self._output, part.shard, lines)
             del self._begun[part.shard], self._missing[part.shard]
 
 
 def _answers(
     client: Client, run: Run, parts: Iterator[Part], retry: bool
-) -> Iterator[tuple[Part, list[State]]]:
-    """Have all parts done; yields each with what became of its files, as it is done."""
+) -> Iterator[tuple[Part, Done]]:
+    """Have all parts done; yields each as soon as it is."""
     suspects: list[Part] = []
-    done = 0
+    finished = 0
     for part, future in _submitted(client, run, parts, retry):
         try:
-            states = result(future)
+            done = result(future)
         except KilledWorker:
             suspects.append(part)
-            if len(suspects) > _TOLERATED_SUSPECTS + done // 10:
+            if len(suspects) > _TOLERATED_SUSPECTS + finished // 10:
                 raise ClusterError(detail="its processes die all the time (memory?)") from None
         else:
-            done += 1
-            yield part, states
+            finished += 1
+            yield part, done
     for part in suspects:
         yield part, _one_by_one(client, run, part, retry)
 
@@ -256,15 +256,16 @@ def _submitted(
         yield part, future
 
 
-def _one_by_one(client: Client, run: Run, part: Part, retry: bool) -> list[State]:
+def _one_by_one(client: Client, run: Run, part: Part, retry: bool) -> Done:
     """Do a part over which workers died, a recording at a time, and write it from here."""
     output = open_folder(run.output)
     rows = archive.read_part(output, run, part)
-    for file in lacking(part, rows, retry):
+    missing = lacking(part, rows, retry)
+    for file in missing:
         future = client.submit(analyse_file, run, file, pure=False)
         try:
             rows[shown(file.name)] = result(future)
         except KilledWorker:
             rows[shown(file.name)] = run.table.failed(file, WorkerDiedError())
     archive.write_part(output, run, part, rows)
-    return archive.states(run, part, rows)
+    return Done(archive.states(run, part, rows), len(missing))

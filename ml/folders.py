@@ -9,7 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +346,13 @@ def remove(folder: Folder, name: str) -> None:
 
 
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a path, or its last part, is like one of the patterns (``*``, ``?``, ``[abc]``)."""
-    last = name.rpartition("/")[2]
-    return any(fnmatch(name, pattern) or fnmatch(last, pattern) for pattern in patterns)
+    """Whether a path, or its last part, is like one of the patterns (``*``, ``?``, ``[abc]``).
+
+    Capital letters count like small ones.
+    """
+    whole = name.lower()
+    last = whole.rpartition("/")[2]
+    return any(
+        fnmatchcase(whole, pattern.lower()) or fnmatchcase(last, pattern.lower())
+        for pattern in patterns
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ml import archive
 from ml.archive import Part, Run, State
 from ml.config import DecodeLimits
@@ -20,6 +22,21 @@ from ml.results import Prediction
 from ml.rows import Row, shown
 
 
+class Done(NamedTuple):
+    """A part that is done.
+
+    Attributes
+    ----------
+    states : list of State
+        What became of each of its files.
+    analysed : int
+        How many of them were not done before.
+    """
+
+    states: list[State]
+    analysed: int
+
+
 def lacking(part: Part, rows: dict[str, list[Row]], retry: bool) -> list[Listed]:
     """Choose the files of a part that it has no rows for, or only that of a failure."""
     found = [rows.get(shown(file.name)) for file in part.files]
@@ -30,7 +47,7 @@ def lacking(part: Part, rows: dict[str, list[Row]], retry: bool) -> list[Listed]
     ]
 
 
-def analyse_part(run: Run, part: Part, retry: bool) -> list[State]:
+def analyse_part(run: Run, part: Part, retry: bool) -> Done:
     """Analyse what a part lacks and write it; runs on a worker.
 
     Raises
@@ -45,7 +62,7 @@ def analyse_part(run: Run, part: Part, retry: bool) -> list[State]:
         rows[shown(file.name)] = analyse_file(run, file)
     if missing:
         archive.write_part(output, run, part, rows)
-    return archive.states(run, part, rows)
+    return Done(archive.states(run, part, rows), len(missing))
 
 
 def analyse_file(run: Run, file: Listed) -> list[Row]:

@@ -35,7 +35,7 @@ def answers(tmp_path, monkeypatch):
     archive.begin(output, run)
     archive.extend_plan(output, list_files(open_folder(run.source)), 16)
     done = [parts.analyse_part(run, part, False) for part in archive.read_plan(output, 0)]
-    archive.write_manifest(output, 0, [state for states in done for state in states])
+    archive.write_manifest(output, 0, [state for part in done for state in part.states])
     monkeypatch.chdir(tmp_path)
     return run
 

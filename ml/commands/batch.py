@@ -186,5 +186,5 @@ def _conclude(tally: Tally, output: str) -> None:
     why = f" ({codes}; {output}/_manifest says which and why)" if failed else ""
     print(
         f"{tally.done:,} recordings: {tally.done - failed:,} answered, {failed:,} failed{why}; "
-        f"{tally.done - tally.before:,} of them now."
+        f"{tally.analysed:,} of them now."
     )
