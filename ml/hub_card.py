@@ -8,7 +8,7 @@ from typing import Any
 from ml.bundle import Bundle
 from ml.card_sections import SECTIONS
 from ml.licences import hub_licence
-from ml.markdown import Card, Lines, both_sides, corpus_title, percent, table
+from ml.markdown import Card, Lines, corpus_title, percent, table
 
 _LANGUAGES = {"English": "en", "German": "de", "Italian": "it", "Polish": "pl"}
 _DATASETS = "https://huggingface.co/datasets/"
@@ -67,18 +67,21 @@ def _dataset(row: Mapping[str, Any]) -> str:
 
 
 def _results(card: Card) -> list[dict[str, Any]]:
-    inside, outside = card["metrics"], card.get("left_out", {})
-    measured = zip([*inside, *outside], both_sides(inside, outside), strict=True)
+    sides = {
+        "test speakers": card["metrics"],
+        "left out of training": card.get("left_out", {}),
+    }
     return [
         {
             "task": {"type": "audio-classification", "name": "Speech emotion recognition"},
-            "dataset": {"type": name, "name": title, "split": "test speakers"},
+            "dataset": {"type": name, "name": corpus_title(name), "split": split},
             "metrics": [
                 {"type": kind, "name": measure, "value": round(row[key], 4)}
                 for key, (kind, measure) in _MEASURES.items()
             ],
         }
-        for name, (title, row) in measured
+        for split, corpora in sides.items()
+        for name, row in corpora.items()
     ]
 
 

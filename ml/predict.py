@@ -115,8 +115,8 @@ class Recognizer:
         labels, limits
             As for `recognize`.
         threads : int
-            Recordings that are worked on side by side. Processes are faster, where there are
-            cores: ``undertone predict --jobs``.
+            Recordings that are worked on side by side; ``undertone predict --jobs`` does so in
+            processes.
 
         Yields
         ------
@@ -189,7 +189,7 @@ class Recognizer:
         UnknownLabelsError
             At once, if fewer than two of `labels` are the model's.
         ValueError
-            If a chunk is none of mono samples.
+            If `lookahead_s` is less than 0, or a chunk is none of mono samples.
 
         Examples
         --------
@@ -204,6 +204,8 @@ class Recognizer:
         4.5 7.5 8
         5.0 8.0 8
         """
+        if lookahead_s < 0:
+            raise ValueError(f"lookahead_s is {lookahead_s}; wanted are seconds, at least 0")
         return self._stream(chunks, self._wanted(labels), lookahead_s)
 
     def _stream(

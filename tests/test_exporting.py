@@ -175,8 +175,12 @@ def test_the_front_of_the_card_is_what_was_measured(folder):
 def test_corpora_never_heard_stand_apart():
     found = front_matter(full_card(), ("onnx",))
     assert found["datasets"][-1] == "amu-cai/nEMO", "as the Hub calls it"
-    names = [row["dataset"]["name"] for row in found["model-index"][0]["results"]]
-    assert names == ["CREMA-D", "EmoDB", "RAVDESS, never heard"]
+    rows = [row["dataset"] for row in found["model-index"][0]["results"]]
+    assert [(row["name"], row["split"]) for row in rows] == [
+        ("CREMA-D", "test speakers"),
+        ("EmoDB", "test speakers"),
+        ("RAVDESS", "left out of training"),
+    ]
 
 
 @pytest.mark.parametrize("form", FORMS)

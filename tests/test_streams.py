@@ -165,7 +165,9 @@ def test_what_is_no_chunk_is_refused(small, chunk, told):
         list(small.stream([chunk]))
 
 
-def test_labels_are_checked_at_once(small):
+def test_what_makes_no_sense_is_refused_at_once(small):
+    with pytest.raises(ValueError, match="at least 0"):
+        small.stream([], lookahead_s=-1)
     with pytest.raises(ml.UnknownLabelsError):
         small.stream([], labels=("happy",))
     with pytest.raises(ml.UnknownLabelsError):
