@@ -151,8 +151,16 @@ class TrainConfig:
     )
     votes_weight: float = option(0.0, "share of the target that follows the listeners' votes")
     distill_weight: float = option(
-        0.5, "share of the loss that follows a teacher's answers, where there is one"
+        0.5, "share of the target that follows a teacher's answers, where there is one"
     )
+    folds: int = option(
+        5, "of speakers, each answered for by a teacher that learnt from the others", least=2
+    )
+    teachers: int = option(2, "heads whose mean is such an answer", least=1)
+    hints: int = option(
+        0, "principal components of what the teacher's encoder hears that are learnt, too"
+    )
+    hint_weight: float = option(0.5, "of their part of the loss")
     mixup_alpha: float = option(
         0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"
     )

@@ -92,8 +92,10 @@ class Sampler:
         Of clips whose labels are among `labels`.
     labels : tuple of str
         What the network scores.
-    teacher : numpy.ndarray, shape (clips, 8), optional
-        What another network says of each clip, from `ml.teaching.teach`.
+    answers : numpy.ndarray, shape (clips, labels), optional
+        A teacher's probabilities, 0 at labels that the clip's corpus lacks.
+    hints : numpy.ndarray, shape (clips, hints), optional
+        More numbers that the network is to tell of each clip.
     heard : SpectrogramCache, optional
         For a network with an encoder, of the same clips.
     intensity : bool
@@ -104,7 +106,8 @@ class Sampler:
     window: WindowConfig
     config: TrainConfig
     labels: tuple[str, ...] = LABELS
-    teacher: np.ndarray | None = None
+    answers: np.ndarray | None = None
+    hints: np.ndarray | None = None
     heard: SpectrogramCache | None = None
     intensity: bool = False
 
@@ -112,6 +115,11 @@ class Sampler:
     def batches(self) -> int:
         """Batches in an epoch."""
         return len(self.cache.clips) // self.config.batch_size
+
+    @property
+    def n_hints(self) -> int:
+        """Numbers that the network is to tell beside labels and intensity."""
+        return 0 if self.hints is None else self.hints.shape[1]
 
     def probabilities(self) -> np.ndarray:
         """Return each clip's chance of being drawn, shape (clips,)."""
@@ -140,9 +148,8 @@ class Sampler:
         -------
         inputs : Inputs
         targets : numpy.ndarray, shape (n, width)
-            A column for each label, then one for the intensity if that is wanted, then the
-            teacher's for each label if there is one. The clips' own and the teacher's have the
-            weight that they have in the loss, and sum to 1 together.
+            A column for each label, then one for the intensity if that is wanted, then the hints
+            if there are some.
         """
         rng = np.random.default_rng([self.config.seed, number, position])
         variants = [self._variant(rng) for _ in clips]
@@ -193,15 +200,16 @@ class Sampler:
                 for clip in clips
             ]
         )
+        if self.answers is not None:
+            share = config.distill_weight
+            mixed = (1 - share) * targets + share * self.answers[clips]
+            targets = np.where(targets < 0, targets, mixed)
         parts = [targets]
         if self.intensity:
             said = [self.cache.clips[clip].intensity for clip in clips]
             parts.append(np.array([[-1.0 if one is None else one] for one in said]))
-        if self.teacher is not None and config.distill_weight > 0:
-            columns = [LABELS.index(label) for label in self.labels]
-            taught = self.teacher[clips][:, columns]
-            parts[0] = np.where(targets < 0, -1.0, (1 - config.distill_weight) * targets)
-            parts.append(taught * config.distill_weight / taught.sum(axis=1, keepdims=True))
+        if self.hints is not None:
+            parts.append(self.hints[clips])
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _mix_targets(self, targets: np.ndarray, share: float) -> np.ndarray:
@@ -211,8 +219,10 @@ class Sampler:
         if self.intensity:
             column = len(self.labels)
             allowed[:, column] = (targets[:, column] >= 0) & (other[:, column] >= 0)
-        mixed = _mix(np.maximum(targets, 0), share)
-        return np.where(allowed, mixed, -1.0).astype(np.float32)
+        mixed = np.where(allowed, _mix(np.maximum(targets, 0), share), -1.0)
+        hints = len(self.labels) + self.intensity
+        mixed[:, hints:] = _mix(targets[:, hints:], share)
+        return mixed.astype(np.float32)
 
     def _input(self, clip: int, variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         features, config = self.cache.features(clip, variant), self.config

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.calibrating import calibrate_bundle
+from ml.config import EncoderConfig
 from ml.corpora import Clip
 from ml.dataset import FeatureCache, Split, cache_features, keep_labels
 from ml.encoder import build_encoder, join
@@ -36,7 +38,6 @@ def train_bundle(
     output: Path,
     *,
     encoder: Path | None = None,
-    teacher: Bundle | None = None,
     resume: bool = False,
     jobs: int = 2,
     report: Report = lambda line: None,
@@ -54,9 +55,8 @@ def train_bundle(
         Becomes the bundle; ``checkpoints/`` and ``evaluation/`` lie in it, the feature cache of
         all runs beside it.
     encoder : Path, optional
-        Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
-    teacher : Bundle, optional
-        Its answers are ``distill_weight`` of the loss.
+        Pretrained weights, see `ml.encoder.load_encoder_weights`. A network with an encoder goes
+        on from them; another is taught by them, see `ml.teaching`.
     resume : bool
         Go on after the last whole epoch that `output` holds.
     report : callable
@@ -67,24 +67,24 @@ def train_bundle(
         _cached(architecture, side, labels, (folder, variants, architecture.train.seed, jobs))
         for side, variants in ((split.train, architecture.train.variants), (split.validation, 0))
     )
-    taught = None
-    if teacher is not None:
-        report(f"{teacher.name} answers for the training clips")
-        how = (folder, architecture.train.variants, architecture.train.seed, jobs)
-        taught = teach(teacher, *_cached(teacher, split.train, labels, how))
     sampler = Sampler(
         train,
         architecture.windows,
         architecture.train,
         labels,
-        teacher=taught,
         heard=heard,
         intensity=architecture.intensity,
     )
+    if encoder is not None and architecture.encoder is None:
+        config = EncoderConfig()
+        how = (folder, architecture.train.variants, architecture.train.seed, jobs)
+        clean = cache_spectrograms(split.train, config, *how).keep(labels)
+        lesson = teach(encoder, sampler, clean, output / "lesson.npz", resume, report)
+        sampler = replace(sampler, answers=lesson.answers, hints=lesson.hints)
     split = keep_labels(split, labels)
     windows = clip_windows(validation, architecture.windows, spectrograms)
     history = fit(architecture, sampler, windows, split.validation, output, encoder, resume, report)
-    card = describe(architecture, split, history, encoder, teacher)
+    card = describe(architecture, split, history, encoder)
     trained = load(output / "checkpoints" / "best.keras", compile=False)
     if architecture.train.refits:
         trained = refit(architecture, trained, sampler, report)
@@ -97,7 +97,7 @@ def train_bundle(
 
 
 def _cached(
-    network: Architecture | Bundle,
+    network: Architecture,
     clips: Sequence[Clip],
     labels: Sequence[str],
     how: tuple[Path, int, int, int],
@@ -140,7 +140,8 @@ def export_bundle(
         more = {"statistics": 1 + architecture.train.refits} if encoder is not None else {}
         networks = [build(architecture, unroll=unroll, **more) for unroll in (False, True)]
     for network in networks:
-        network.set_weights(_weights(trained))
+        pairs = zip(_weights(trained), network.get_weights(), strict=True)
+        network.set_weights([_without_hints(*pair) for pair in pairs])
         settle_normalisations(network)
     model, unrolled = (join_members(network, architecture) for network in networks)
     if encoder is not None and architecture.encoder is not None:
@@ -157,6 +158,11 @@ def export_bundle(
         "litert_difference": largest_difference(model, litert, first, len(architecture.labels)),
     }
     return write_bundle(output, described, litert)
+
+
+def _without_hints(weight: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Cut off the last columns, which serve nobody, where `wanted` lacks them."""
+    return weight if weight.shape == wanted.shape else weight[..., : wanted.shape[-1]]
 
 
 def _weights(model: keras.Model) -> list[np.ndarray]:

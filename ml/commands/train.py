@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from ml.commands.arguments import Commands, add_corpus_option, named_bundle, read_split, report
+from ml.commands.arguments import Commands, add_corpus_option, read_split, report
 from ml.models import MODELS
 from ml.options import add_recipe, with_recipe
 
@@ -33,12 +33,8 @@ def add_train(commands: Commands) -> None:
         "--encoder",
         type=Path,
         metavar="FILE",
-        help="weights of the pretrained encoder, for a network that has one",
-    )
-    parser.add_argument(
-        "--teacher",
-        metavar="MODEL",
-        help="a bundle, by its name or its folder, whose answers the network learns, too",
+        help="weights of the pretrained encoder: a network that has one goes on from it, another "
+        "is taught by it",
     )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
@@ -61,7 +57,6 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         split,
         args.output,
         encoder=args.encoder,
-        teacher=named_bundle(args.teacher) if args.teacher else None,
         resume=args.resume,
         report=report,
     )
