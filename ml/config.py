@@ -157,10 +157,6 @@ class TrainConfig:
         5, "of speakers, each answered for by a teacher that learnt from the others", least=2
     )
     teachers: int = option(2, "heads whose mean is such an answer", least=1)
-    hints: int = option(
-        0, "principal components of what the teacher's encoder hears that are learnt, too"
-    )
-    hint_weight: float = option(0.5, "of their part of the loss")
     mixup_alpha: float = option(
         0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"
     )

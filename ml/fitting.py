@@ -39,6 +39,7 @@ def fit(
     clips: tuple[Clip, ...],
     output: Path,
     encoder: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     report: Report = lambda line: None,
 ) -> list[dict[str, Any]]:
@@ -54,6 +55,8 @@ def fit(
         Where ``checkpoints/`` lies or comes to lie.
     encoder : Path, optional
         Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
+    start : Path, optional
+        A ``.keras`` file of the same network, from whose weights it goes on.
     resume : bool
         Go on after the last whole epoch.
     report : callable
@@ -76,6 +79,7 @@ def fit(
         folder.mkdir(parents=True)
         with computing_in(sampler.config.precision):
             model = prepare(architecture, sampler, encoder)
+            _go_on_from(start, model)
     for number in range(len(history), sampler.config.epochs):
         loss = _run_epoch(model, sampler, number)
         with averaged(model, sampler, number):
@@ -121,15 +125,13 @@ def load(path: Path, **options: Any) -> keras.Model:
     return keras.models.load_model(path, custom_objects={"Positions": Positions}, **options)
 
 
-def build(
-    architecture: Architecture, unroll: bool = False, hints: int = 0, **more: Any
-) -> keras.Model:
-    """Build a network as its row of `ml.models.MODELS` has it, with outputs for hints."""
+def build(architecture: Architecture, unroll: bool = False, **more: Any) -> keras.Model:
+    """Build a network as its row of `ml.models.MODELS` has it."""
     given = more | ({"encoder": architecture.encoder} if architecture.encoder else {})
     return architecture.build(
         frames=window_frames(architecture.features, architecture.windows)[0],
         features=architecture.features,
-        n_outputs=architecture.n_outputs + hints,
+        n_outputs=architecture.n_outputs,
         unroll=unroll,
         **given,
     )
@@ -140,7 +142,7 @@ def prepare(
 ) -> keras.Model:
     """Build a compiled network whose first layer knows mean and deviation of frames with voice."""
     config = sampler.config
-    model = build(architecture, hints=sampler.n_hints)
+    model = build(architecture)
     count = len(sampler.cache.clips)
     chosen = np.random.default_rng(config.seed).permutation(count)[:_ADAPTING_CLIPS]
     loud = [
@@ -163,15 +165,15 @@ def prepare(
         model = join(encoder, model)
     model.compile(
         optimizer(config, sampler.batches),
-        MaskedLoss(
-            len(architecture.labels),
-            architecture.members,
-            config.intensity_weight,
-            sampler.n_hints,
-            config.hint_weight,
-        ),
+        MaskedLoss(len(architecture.labels), architecture.members, config.intensity_weight),
     )
     return model
+
+
+def _go_on_from(start: Path | None, model: keras.Model) -> None:
+    if start is not None:
+        model.set_weights(load(start, compile=False).get_weights())
+        settle_normalisations(model)
 
 
 def optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
@@ -206,22 +208,16 @@ def optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
 class MaskedLoss(keras.losses.Loss):
     """Cross-entropy over the labels that the clip's corpus has; targets are -1 at the others.
 
-    Outputs that follow the labels' are the intensity's logit, whose target is -1 where the corpus
-    does not say, and as the last `hints` what is told by its mean squared error.
+    Where the network has one output more, it is the intensity's logit; its target is -1 where the
+    corpus does not say.
     """
 
     def __init__(
-        self,
-        n_labels: int,
-        members: int = 1,
-        intensity_weight: float = 0.3,
-        hints: int = 0,
-        hint_weight: float = 0.5,
-        **others: Any,
+        self, n_labels: int, members: int = 1, intensity_weight: float = 0.3, **others: Any
     ) -> None:
         super().__init__(**others)
-        self.n_labels, self.members, self.hints = n_labels, members, hints
-        self.intensity_weight, self.hint_weight = intensity_weight, hint_weight
+        self.n_labels, self.members = n_labels, members
+        self.intensity_weight = intensity_weight
 
     def call(self, targets: Any, outputs: Any) -> Any:
         """Return the loss of each row, the mean of the members'."""
@@ -229,16 +225,13 @@ class MaskedLoss(keras.losses.Loss):
         return sum(self._of_member(targets, part) for part in parts) / self.members
 
     def _of_member(self, targets: Any, outputs: Any) -> Any:
-        n_labels, first_hint = self.n_labels, outputs.shape[-1] - self.hints
+        n_labels = self.n_labels
         logits, own = outputs[:, :n_labels], targets[:, :n_labels]
         masked = ops.where(own >= 0, logits, -1e9)
         loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
-        if first_hint > n_labels:
-            strength = _intensity_loss(targets[:, n_labels], outputs[:, n_labels])
+        if outputs.shape[-1] > n_labels:
+            strength = _intensity_loss(targets[:, n_labels], outputs[:, -1])
             loss = loss + self.intensity_weight * strength
-        if self.hints:
-            missed = ops.square(targets[:, first_hint:] - outputs[:, first_hint:])
-            loss = loss + self.hint_weight * ops.mean(missed, axis=-1)
         return loss
 
     def get_config(self) -> dict[str, Any]:
@@ -247,16 +240,14 @@ class MaskedLoss(keras.losses.Loss):
             "n_labels": self.n_labels,
             "members": self.members,
             "intensity_weight": self.intensity_weight,
-            "hints": self.hints,
-            "hint_weight": self.hint_weight,
         }
 
 
 def join_members(model: keras.Model, architecture: Architecture) -> keras.Model:
     """Let a network answer with the mean of its members' log-probabilities."""
-    if architecture.members == 1:
-        return model
     members = model.output.shape[-1] // architecture.n_outputs
+    if members == 1:
+        return model
     parts = ops.split(model.output, members, axis=-1)
     n_labels = len(architecture.labels)
     means = [sum(ops.log_softmax(part[:, :n_labels]) for part in parts) / members]

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ml.bundle import Bundle
 from ml.calibration import Calibration
 from ml.corpora import CORPORA, checksum
 from ml.dataset import Split
@@ -26,6 +27,7 @@ def describe(
     split: Split,
     history: list[dict[str, Any]],
     encoder: Path | None = None,
+    start: Bundle | None = None,
 ) -> dict[str, Any]:
     """Make all of a bundle's card that is known before the network is exported."""
     clips = split.train + split.validation
@@ -60,7 +62,7 @@ def describe(
             "validation_speakers": sorted({clip.speaker for clip in split.validation}),
             "history": history,
         },
-        "provenance": trace(architecture, split, encoder),
+        "provenance": trace(architecture, split, encoder, start),
         "metrics": {},
         "features": asdict(architecture.features),
         "windows": asdict(architecture.windows),
@@ -69,16 +71,22 @@ def describe(
     }
 
 
-def trace(architecture: Architecture, split: Split, encoder: Path | None = None) -> dict[str, Any]:
+def trace(
+    architecture: Architecture,
+    split: Split,
+    encoder: Path | None = None,
+    start: Bundle | None = None,
+) -> dict[str, Any]:
     """Say what is needed to train the same network again."""
     clips = split.train + split.validation
     names = list(dict.fromkeys(clip.corpus for clip in clips))
     return {
         "git_commit": git_commit(),
-        "command": command(architecture, names, encoder is not None),
+        "command": command(architecture, names, encoder is not None, start is not None),
         "seed": architecture.train.seed,
         "data": {name: checksum(clip for clip in clips if clip.corpus == name) for name in names},
         "encoder_sha256": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder else None,
+        "start": {"version": start.version, "sha256": start.sha256} if start else None,
         "packages": {
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
@@ -86,13 +94,17 @@ def trace(architecture: Architecture, split: Split, encoder: Path | None = None)
     }
 
 
-def command(architecture: Architecture, corpora: list[str], encoder: bool = False) -> str:
+def command(
+    architecture: Architecture, corpora: list[str], encoder: bool = False, start: bool = False
+) -> str:
     """Word the call that trains it, with every option that is not the network's own choice."""
     words = ["python", "-m", "ml", "train", "--model", architecture.name]
     for name in corpora:
         words += ["--corpus", f"{name}=PATH"]
     if encoder:
         words += ["--encoder", "FILE"]
+    if start:
+        words += ["--start", "MODEL"]
     return shlex.join(words + given_options(architecture, MODELS[architecture.name]))
 
 

@@ -94,8 +94,6 @@ class Sampler:
         What the network scores.
     answers : numpy.ndarray, shape (clips, labels), optional
         A teacher's probabilities, 0 at labels that the clip's corpus lacks.
-    hints : numpy.ndarray, shape (clips, hints), optional
-        More numbers that the network is to tell of each clip.
     heard : SpectrogramCache, optional
         For a network with an encoder, of the same clips.
     intensity : bool
@@ -107,7 +105,6 @@ class Sampler:
     config: TrainConfig
     labels: tuple[str, ...] = LABELS
     answers: np.ndarray | None = None
-    hints: np.ndarray | None = None
     heard: SpectrogramCache | None = None
     intensity: bool = False
 
@@ -115,11 +112,6 @@ class Sampler:
     def batches(self) -> int:
         """Batches in an epoch."""
         return len(self.cache.clips) // self.config.batch_size
-
-    @property
-    def n_hints(self) -> int:
-        """Numbers that the network is to tell beside labels and intensity."""
-        return 0 if self.hints is None else self.hints.shape[1]
 
     def probabilities(self) -> np.ndarray:
         """Return each clip's chance of being drawn, shape (clips,)."""
@@ -148,8 +140,7 @@ class Sampler:
         -------
         inputs : Inputs
         targets : numpy.ndarray, shape (n, width)
-            A column for each label, then one for the intensity if that is wanted, then the hints
-            if there are some.
+            A column for each label, then one for the intensity if that is wanted.
         """
         rng = np.random.default_rng([self.config.seed, number, position])
         variants = [self._variant(rng) for _ in clips]
@@ -208,8 +199,6 @@ class Sampler:
         if self.intensity:
             said = [self.cache.clips[clip].intensity for clip in clips]
             parts.append(np.array([[-1.0 if one is None else one] for one in said]))
-        if self.hints is not None:
-            parts.append(self.hints[clips])
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _mix_targets(self, targets: np.ndarray, share: float) -> np.ndarray:
@@ -219,10 +208,8 @@ class Sampler:
         if self.intensity:
             column = len(self.labels)
             allowed[:, column] = (targets[:, column] >= 0) & (other[:, column] >= 0)
-        mixed = np.where(allowed, _mix(np.maximum(targets, 0), share), -1.0)
-        hints = len(self.labels) + self.intensity
-        mixed[:, hints:] = _mix(targets[:, hints:], share)
-        return mixed.astype(np.float32)
+        mixed = _mix(np.maximum(targets, 0), share)
+        return np.where(allowed, mixed, -1.0).astype(np.float32)
 
     def _input(self, clip: int, variant: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         features, config = self.cache.features(clip, variant), self.config

@@ -1,15 +1,15 @@
 """A teacher that has not heard the clip it answers for: distillation across speakers.
 
-Distilled are soft labels (Hinton et al. 2015) and what a frozen pretrained encoder hears (Romero
-et al. 2015). A network's answers about clips that it learnt from are little more than their labels;
-so each clip is answered for by heads that learnt from other speakers. Augmented versions of a clip
-are taught what the clean one sounds like (noisy students, Xie et al. 2020).
+A network's answers about clips that it learnt from are little more than their labels. So each clip
+is answered for by heads on a frozen pretrained encoder that learnt from other speakers, which is
+distillation (Hinton et al. 2015) with cross-fitting. Augmented versions of a clip are taught what
+the clean one sounds like (noisy students, Xie et al. 2020).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,22 +32,6 @@ _HIGHEST = 8.0
 """Standardised statistics are cut off there."""
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What a network learns about each clip beside its label.
-
-    Attributes
-    ----------
-    answers : numpy.ndarray, shape (clips, labels), float32
-        Probabilities of the labels that the clip's corpus has, 0 at the others.
-    hints : numpy.ndarray, shape (clips, hints), float32
-        Principal components of what the encoder hears, of mean 0 and mean variance 1.
-    """
-
-    answers: np.ndarray
-    hints: np.ndarray
-
-
 def teach(
     weights: Path,
     sampler: Sampler,
@@ -55,8 +39,8 @@ def teach(
     kept: Path,
     resume: bool = False,
     report: Report = lambda line: None,
-) -> Lesson:
-    """Make the lesson about the clips of a sampler, or read the one that an earlier run has left.
+) -> np.ndarray:
+    """Let teachers answer for the clips of a sampler, or read what an earlier run has left.
 
     Parameters
     ----------
@@ -67,21 +51,24 @@ def teach(
     spectrograms : SpectrogramCache
         Of the same clips.
     kept : Path
-        Where the lesson lies or comes to lie, ``.npz``.
+        Where the answers lie or come to lie, ``.npy``.
     resume : bool
-        Go on with the lesson that lies there.
+        Go on with those that lie there.
+
+    Returns
+    -------
+    numpy.ndarray, shape (clips, labels), float32
+        See `answers_across_speakers`.
     """
     if resume and kept.exists():
-        with np.load(kept) as stored:
-            return Lesson(stored["answers"], stored["hints"])
+        return np.load(kept)
     report("the pretrained encoder hears the training clips")
     with computing_in("float32"):
         pooled = _standardised(pool_clips(weights, spectrograms))
         answers = answers_across_speakers(pooled, sampler, report)
-    hints = principal_components(pooled, sampler.config.hints, sampler.config.seed)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(kept, answers=answers, hints=hints)
-    return Lesson(answers, hints)
+    np.save(kept, answers)
+    return answers
 
 
 def pool_clips(weights: Path, spectrograms: SpectrogramCache) -> np.ndarray:
@@ -138,7 +125,8 @@ def answers_across_speakers(
     Returns
     -------
     numpy.ndarray, shape (clips, labels), float32
-        `Lesson.answers`: the geometric mean of ``teachers`` heads.
+        Probabilities of the labels that the clip's corpus has, 0 at the others: the geometric mean
+        of ``teachers`` heads.
     """
     clips, config = sampler.cache.clips, sampler.config
     allowed = np.stack([row >= 0 for row in sampler.targets(np.arange(len(clips)))])
@@ -170,17 +158,6 @@ def folds_of_speakers(clips: tuple[Clip, ...], folds: int, seed: int) -> np.ndar
         for position, speaker in enumerate(rng.permutation(speakers)):
             found[speaker] = position % folds
     return np.array([found[clip.speaker] for clip in clips])
-
-
-def principal_components(pooled: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Make `Lesson.hints` of standardised statistics."""
-    from sklearn.decomposition import PCA
-
-    hints = np.zeros((len(pooled), count), np.float32)
-    if found := min(count, *pooled.shape):
-        components = PCA(found, svd_solver="randomized", random_state=seed).fit_transform(pooled)
-        hints[:, :found] = components / np.sqrt(components.var(axis=0).mean() + 1e-12)
-    return hints
 
 
 def _recipe(config: TrainConfig, clips: int, number: int) -> TrainConfig:

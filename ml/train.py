@@ -38,6 +38,7 @@ def train_bundle(
     output: Path,
     *,
     encoder: Path | None = None,
+    start: Bundle | None = None,
     resume: bool = False,
     jobs: int = 2,
     report: Report = lambda line: None,
@@ -57,6 +58,8 @@ def train_bundle(
     encoder : Path, optional
         Pretrained weights, see `ml.encoder.load_encoder_weights`. A network with an encoder goes
         on from them; another is taught by them, see `ml.teaching`.
+    start : Bundle, optional
+        Of the same network, with a ``model.keras``, from whose weights it goes on.
     resume : bool
         Go on after the last whole epoch that `output` holds.
     report : callable
@@ -79,12 +82,14 @@ def train_bundle(
         config = EncoderConfig()
         how = (folder, architecture.train.variants, architecture.train.seed, jobs)
         clean = cache_spectrograms(split.train, config, *how).keep(labels)
-        lesson = teach(encoder, sampler, clean, output / "lesson.npz", resume, report)
-        sampler = replace(sampler, answers=lesson.answers, hints=lesson.hints)
+        answers = teach(encoder, sampler, clean, output / "answers.npy", resume, report)
+        sampler = replace(sampler, answers=answers)
     split = keep_labels(split, labels)
     windows = clip_windows(validation, architecture.windows, spectrograms)
-    history = fit(architecture, sampler, windows, split.validation, output, encoder, resume, report)
-    card = describe(architecture, split, history, encoder)
+    begun = start.path / "model.keras" if start else None
+    sides = (windows, split.validation)
+    history = fit(architecture, sampler, *sides, output, encoder, begun, resume, report)
+    card = describe(architecture, split, history, encoder, start)
     trained = load(output / "checkpoints" / "best.keras", compile=False)
     if architecture.train.refits:
         trained = refit(architecture, trained, sampler, report)
@@ -140,8 +145,7 @@ def export_bundle(
         more = {"statistics": 1 + architecture.train.refits} if encoder is not None else {}
         networks = [build(architecture, unroll=unroll, **more) for unroll in (False, True)]
     for network in networks:
-        pairs = zip(_weights(trained), network.get_weights(), strict=True)
-        network.set_weights([_without_hints(*pair) for pair in pairs])
+        network.set_weights(_weights(trained))
         settle_normalisations(network)
     model, unrolled = (join_members(network, architecture) for network in networks)
     if encoder is not None and architecture.encoder is not None:
@@ -158,11 +162,6 @@ def export_bundle(
         "litert_difference": largest_difference(model, litert, first, len(architecture.labels)),
     }
     return write_bundle(output, described, litert)
-
-
-def _without_hints(weight: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Cut off the last columns, which serve nobody, where `wanted` lacks them."""
-    return weight if weight.shape == wanted.shape else weight[..., : wanted.shape[-1]]
 
 
 def _weights(model: keras.Model) -> list[np.ndarray]:

@@ -130,19 +130,6 @@ def test_a_teacher_has_its_share_of_the_target(cache):
     assert np.maximum(targets, 0).sum(axis=1) == pytest.approx(1.0)
 
 
-def test_hints_follow_the_labels_and_are_mixed_as_they_are(cache):
-    hints = np.arange(-12, 12, dtype=np.float32).reshape(12, 2)
-    clips = np.arange(4)
-    plain = replace(sampler(cache, mixup_alpha=0.0), hints=hints)
-    assert plain.n_hints == 2
-    assert np.array_equal(plain.batch(0, 0, clips)[1][:, 8:], hints[:4])
-    mixing = replace(sampler(cache, mixup_alpha=1.0), hints=hints)
-    mixed = [mixing.batch(0, position, clips)[1][:, 8:] for position in range(8)]
-    # A share of one clip and the rest of its opposite: their sum stays, whatever their signs.
-    assert all(one + one[::-1] == pytest.approx(hints[:4] + hints[3::-1]) for one in mixed)
-    assert any(not np.array_equal(one, hints[:4]) for one in mixed)
-
-
 def test_masks_hide_stretches_of_time_and_runs_of_bands(cache):
     plain = {"mixup_alpha": 0.0, "clean_share": 1.0, "time_masks": 0, "mel_masks": 0}
     bare = sampler(cache, **plain)

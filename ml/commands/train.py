@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from ml.commands.arguments import Commands, add_corpus_option, read_split, report
+from ml.commands.arguments import Commands, add_corpus_option, named_bundle, read_split, report
 from ml.models import MODELS
 from ml.options import add_recipe, with_recipe
 
@@ -36,6 +36,12 @@ def add_train(commands: Commands) -> None:
         help="weights of the pretrained encoder: a network that has one goes on from it, another "
         "is taught by it",
     )
+    parser.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="a bundle of the same network, by its name or its folder, from whose model.keras "
+        "it goes on",
+    )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
 
@@ -49,6 +55,9 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         parser.error("give --corpora DIR, or --corpus NAME=PATH")
     if architecture.encoder and args.encoder is None:
         parser.error(f"{architecture.name} goes on from a pretrained encoder: give --encoder FILE")
+    start = named_bundle(args.start) if args.start else None
+    if start and not (start.name == architecture.name and (start.path / "model.keras").is_file()):
+        parser.error(f"{start.path} is no {architecture.name} with a model.keras to go on from")
     split = read_split(args, ("train", "validation", "test"))
     from ml.train import train_bundle
 
@@ -57,6 +66,7 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         split,
         args.output,
         encoder=args.encoder,
+        start=start,
         resume=args.resume,
         report=report,
     )
