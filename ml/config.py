@@ -157,6 +157,9 @@ class TrainConfig:
         5, "of speakers, each answered for by a teacher that learnt from the others", least=2
     )
     teachers: int = option(2, "heads whose mean is such an answer", least=1)
+    start_share: float = option(
+        0.5, "share of the weights that it began with in those that are kept, with --start"
+    )
     mixup_alpha: float = option(
         0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"
     )

@@ -170,6 +170,13 @@ def prepare(
     return model
 
 
+def average_with(model: keras.Model, start: Path, share: float) -> None:
+    """Give a network the mean of its weights and those it began with (Wortsman et al. 2022)."""
+    pairs = zip(model.get_weights(), load(start, compile=False).get_weights(), strict=True)
+    model.set_weights([(1 - share) * own + share * first for own, first in pairs])
+    settle_normalisations(model)
+
+
 def _go_on_from(start: Path | None, model: keras.Model) -> None:
     if start is not None:
         model.set_weights(load(start, compile=False).get_weights())

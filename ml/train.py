@@ -19,7 +19,15 @@ from ml.encoder import build_encoder, join
 from ml.evaluate import evaluate_bundle, merge_results
 from ml.export import encoder_to_litert, largest_difference, to_litert
 from ml.features import Inputs
-from ml.fitting import build, computing_in, fit, join_members, load, settle_normalisations
+from ml.fitting import (
+    average_with,
+    build,
+    computing_in,
+    fit,
+    join_members,
+    load,
+    settle_normalisations,
+)
 from ml.models import Architecture
 from ml.provenance import describe
 from ml.refitting import refit
@@ -79,18 +87,18 @@ def train_bundle(
         intensity=architecture.intensity,
     )
     if encoder is not None and architecture.encoder is None:
-        config = EncoderConfig()
         how = (folder, architecture.train.variants, architecture.train.seed, jobs)
-        clean = cache_spectrograms(split.train, config, *how).keep(labels)
+        clean = cache_spectrograms(split.train, EncoderConfig(), *how).keep(labels)
         answers = teach(encoder, sampler, clean, output / "answers.npy", resume, report)
         sampler = replace(sampler, answers=answers)
     split = keep_labels(split, labels)
     windows = clip_windows(validation, architecture.windows, spectrograms)
-    begun = start.path / "model.keras" if start else None
-    sides = (windows, split.validation)
+    begun, sides = start.path / "model.keras" if start else None, (windows, split.validation)
     history = fit(architecture, sampler, *sides, output, encoder, begun, resume, report)
     card = describe(architecture, split, history, encoder, start)
     trained = load(output / "checkpoints" / "best.keras", compile=False)
+    if begun is not None:
+        average_with(trained, begun, architecture.train.start_share)
     if architecture.train.refits:
         trained = refit(architecture, trained, sampler, report)
     bundle = export_bundle(architecture, trained, output, card, windows[0])

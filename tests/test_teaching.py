@@ -14,7 +14,7 @@ from ml.corpora import Clip, read_clips
 from ml.dataset import ArrayCache, FeatureCache
 from ml.encoder import build_encoder, load_encoder_weights
 from ml.encoding import hear
-from ml.fitting import build
+from ml.fitting import build, load
 from ml.labels import LABELS
 from ml.models import MODELS
 from ml.sampling import Sampler
@@ -124,7 +124,7 @@ def test_a_network_is_taught_by_an_encoder_and_goes_on_from_another(
 ):
     output = tmp_path / "taught"
     given = f"--model cnn-gru --encoder {weights} --corpus cremad={corpus} --output {output}"
-    recipe = "--epochs 1 --batch-size 4 --variants 1 --refit-epochs 1 --folds 2"
+    recipe = "--epochs 1 --batch-size 4 --variants 1 --refit-epochs 1 --folds 2 --teachers 1"
     start = tmp_path / "start"
     shutil.copytree(BUNDLES / "cnn-gru", start, ignore=shutil.ignore_patterns("*.keras"))
     given += f" --start {start}"
@@ -141,3 +141,8 @@ def test_a_network_is_taught_by_an_encoder_and_goes_on_from_another(
     assert str(weights) not in origin["command"]
     assert len(origin["encoder_sha256"]) == 64 and bundle.card["encoder"] is None
     assert origin["start"]["sha256"] == read_bundle("cnn-gru").sha256
+    kept = load(output / "model.keras", compile=False).get_weights()
+    learnt = load(output / "checkpoints" / "best.keras", compile=False).get_weights()
+    for mean, first, last in zip(kept, prepared.get_weights(), learnt, strict=True):
+        assert mean == pytest.approx((first + last) / 2, abs=1e-5)
+    assert not np.allclose(prepared.get_weights()[-2], learnt[-2])
