@@ -151,7 +151,14 @@ class TrainConfig:
     )
     votes_weight: float = option(0.0, "share of the target that follows the listeners' votes")
     distill_weight: float = option(
-        0.5, "share of the loss that follows a teacher's answers, where there is one"
+        0.5, "share of the target that follows a teacher's answers, where there is one"
+    )
+    folds: int = option(
+        5, "of speakers, each answered for by a teacher that learnt from the others", least=2
+    )
+    teachers: int = option(2, "heads whose mean is such an answer", least=1)
+    start_share: float = option(
+        0.5, "share of the weights that it began with in those that are kept, with --start"
     )
     mixup_alpha: float = option(
         0.3, "of the Beta distribution of mixup (Zhang et al. 2018), in half of the batches"

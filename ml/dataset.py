@@ -105,7 +105,10 @@ class ArrayCache:
     def keep(self, labels: Iterable[str]) -> Self:
         """Leave out the clips of other emotions; nothing is computed or copied."""
         wanted = frozenset(labels)
-        rows = [i for i, clip in enumerate(self.clips) if clip.label in wanted]
+        return self.choose([i for i, clip in enumerate(self.clips) if clip.label in wanted])
+
+    def choose(self, rows: Sequence[int] | np.ndarray) -> Self:
+        """Take the clips with some numbers; nothing is computed or copied."""
         return replace(
             self,
             clips=tuple(self.clips[i] for i in rows),
@@ -137,6 +140,10 @@ class FeatureCache:
     def keep(self, labels: Iterable[str]) -> FeatureCache:
         """Leave out the clips of other emotions; nothing is computed or copied."""
         return replace(self, cache=self.cache.keep(labels))
+
+    def choose(self, rows: Sequence[int] | np.ndarray) -> FeatureCache:
+        """Take the clips with some numbers; nothing is computed or copied."""
+        return replace(self, cache=self.cache.choose(rows))
 
 
 def clip_versions(clip: Clip, variants: int, seed: int) -> Iterator[Waveform]:

@@ -39,6 +39,7 @@ def fit(
     clips: tuple[Clip, ...],
     output: Path,
     encoder: Path | None = None,
+    start: Path | None = None,
     resume: bool = False,
     report: Report = lambda line: None,
 ) -> list[dict[str, Any]]:
@@ -54,6 +55,8 @@ def fit(
         Where ``checkpoints/`` lies or comes to lie.
     encoder : Path, optional
         Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
+    start : Path, optional
+        A ``.keras`` file of the same network, from whose weights it goes on.
     resume : bool
         Go on after the last whole epoch.
     report : callable
@@ -76,6 +79,7 @@ def fit(
         folder.mkdir(parents=True)
         with computing_in(sampler.config.precision):
             model = prepare(architecture, sampler, encoder)
+            _go_on_from(start, model)
     for number in range(len(history), sampler.config.epochs):
         loss = _run_epoch(model, sampler, number)
         with averaged(model, sampler, number):
@@ -166,6 +170,19 @@ def prepare(
     return model
 
 
+def average_with(model: keras.Model, start: Path, share: float) -> None:
+    """Give a network the mean of its weights and those it began with (Wortsman et al. 2022)."""
+    pairs = zip(model.get_weights(), load(start, compile=False).get_weights(), strict=True)
+    model.set_weights([(1 - share) * own + share * first for own, first in pairs])
+    settle_normalisations(model)
+
+
+def _go_on_from(start: Path | None, model: keras.Model) -> None:
+    if start is not None:
+        model.set_weights(load(start, compile=False).get_weights())
+        settle_normalisations(model)
+
+
 def optimizer(config: TrainConfig, batches: int) -> keras.optimizers.Optimizer:
     """Make AdamW on a cosine schedule; a pretrained encoder learns at a rate of its own."""
 
@@ -199,8 +216,7 @@ class MaskedLoss(keras.losses.Loss):
     """Cross-entropy over the labels that the clip's corpus has; targets are -1 at the others.
 
     Where the network has one output more, it is the intensity's logit; its target is -1 where the
-    corpus does not say. Targets that then follow are what a teacher says: cross-entropy over all
-    labels is added.
+    corpus does not say.
     """
 
     def __init__(
@@ -216,16 +232,13 @@ class MaskedLoss(keras.losses.Loss):
         return sum(self._of_member(targets, part) for part in parts) / self.members
 
     def _of_member(self, targets: Any, outputs: Any) -> Any:
-        n_labels, n_outputs = self.n_labels, outputs.shape[-1]
+        n_labels = self.n_labels
         logits, own = outputs[:, :n_labels], targets[:, :n_labels]
         masked = ops.where(own >= 0, logits, -1e9)
         loss = -ops.sum(ops.maximum(own, 0) * ops.log_softmax(masked), axis=-1)
-        if n_outputs > n_labels:
+        if outputs.shape[-1] > n_labels:
             strength = _intensity_loss(targets[:, n_labels], outputs[:, -1])
             loss = loss + self.intensity_weight * strength
-        taught = targets[:, n_outputs:]
-        if taught.shape[-1]:
-            loss = loss - ops.sum(taught * ops.log_softmax(logits), axis=-1)
         return loss
 
     def get_config(self) -> dict[str, Any]:

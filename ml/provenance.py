@@ -27,7 +27,7 @@ def describe(
     split: Split,
     history: list[dict[str, Any]],
     encoder: Path | None = None,
-    teacher: Bundle | None = None,
+    start: Bundle | None = None,
 ) -> dict[str, Any]:
     """Make all of a bundle's card that is known before the network is exported."""
     clips = split.train + split.validation
@@ -62,7 +62,7 @@ def describe(
             "validation_speakers": sorted({clip.speaker for clip in split.validation}),
             "history": history,
         },
-        "provenance": trace(architecture, split, encoder, teacher),
+        "provenance": trace(architecture, split, encoder, start),
         "metrics": {},
         "features": asdict(architecture.features),
         "windows": asdict(architecture.windows),
@@ -75,18 +75,18 @@ def trace(
     architecture: Architecture,
     split: Split,
     encoder: Path | None = None,
-    teacher: Bundle | None = None,
+    start: Bundle | None = None,
 ) -> dict[str, Any]:
     """Say what is needed to train the same network again."""
     clips = split.train + split.validation
     names = list(dict.fromkeys(clip.corpus for clip in clips))
     return {
         "git_commit": git_commit(),
-        "command": command(architecture, names, teacher),
+        "command": command(architecture, names, encoder is not None, start is not None),
         "seed": architecture.train.seed,
         "data": {name: checksum(clip for clip in clips if clip.corpus == name) for name in names},
         "encoder_sha256": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder else None,
-        "teacher": {"name": teacher.name, "sha256": teacher.sha256} if teacher else None,
+        "start": {"version": start.version, "sha256": start.sha256} if start else None,
         "packages": {
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
@@ -94,15 +94,17 @@ def trace(
     }
 
 
-def command(architecture: Architecture, corpora: list[str], teacher: Bundle | None = None) -> str:
+def command(
+    architecture: Architecture, corpora: list[str], encoder: bool = False, start: bool = False
+) -> str:
     """Word the call that trains it, with every option that is not the network's own choice."""
     words = ["python", "-m", "ml", "train", "--model", architecture.name]
     for name in corpora:
         words += ["--corpus", f"{name}=PATH"]
-    if architecture.encoder:
+    if encoder:
         words += ["--encoder", "FILE"]
-    if teacher:
-        words += ["--teacher", teacher.name]
+    if start:
+        words += ["--start", "MODEL"]
     return shlex.join(words + given_options(architecture, MODELS[architecture.name]))
 
 

@@ -56,7 +56,7 @@ def refit(
     for number in range(1, 1 + config.refits):
         member = longer.get_layer(f"statistics_{number}")
         seeded = replace(sampler, config=replace(recipe, seed=config.seed + number))
-        loss = _train(member, pooled, seeded, len(architecture.labels))
+        loss = train_head(member, pooled, seeded)
         report(f"member {number} of {config.refits} that hears statistics: loss {loss:.3f}")
     return join(trained.get_layer("encoder"), longer)
 
@@ -83,21 +83,34 @@ def _pool(trained: keras.Model, sampler: Sampler) -> np.ndarray:
     return np.stack(hearings)
 
 
-def _train(member: keras.Model, pooled: np.ndarray, sampler: Sampler, n_labels: int) -> float:
-    """Train one member; return the mean loss of its last epoch."""
+def train_head(head: keras.Model, pooled: np.ndarray, sampler: Sampler) -> float:
+    """Train what hears statistics.
+
+    Parameters
+    ----------
+    head : keras.Model
+    pooled : numpy.ndarray, shape (hearings, clips, width)
+        Of each clip as it is, and then of changed versions where there are some.
+    sampler : Sampler
+        Its recipe counts.
+
+    Returns
+    -------
+    float
+        The mean loss of the last epoch.
+    """
     config = sampler.config
     keras.utils.set_random_seed(config.seed)
-    member.compile(
-        optimizer(config, sampler.batches), MaskedLoss(n_labels, 1, config.intensity_weight)
-    )
+    loss = MaskedLoss(len(sampler.labels), 1, config.intensity_weight)
+    head.compile(optimizer(config, sampler.batches), loss)
     losses = [0.0]
     for epoch in range(config.epochs):
         losses = []
         for position, clips in enumerate(sampler.epoch(epoch)):
             rng = np.random.default_rng([config.seed, epoch, position])
-            others = rng.integers(1, len(pooled), len(clips))
+            others = rng.integers(min(1, len(pooled) - 1), len(pooled), len(clips))
             hearing = np.where(rng.random(len(clips)) < config.clean_share, 0, others)
             inputs = [pooled[hearing, clips].astype(np.float32)]
             (mixed,), targets = sampler.mixed(inputs, sampler.targets(clips), rng)
-            losses.append(member.train_on_batch(mixed, targets))
+            losses.append(head.train_on_batch(mixed, targets))
     return float(np.mean(losses))

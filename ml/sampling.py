@@ -92,8 +92,8 @@ class Sampler:
         Of clips whose labels are among `labels`.
     labels : tuple of str
         What the network scores.
-    teacher : numpy.ndarray, shape (clips, 8), optional
-        What another network says of each clip, from `ml.teaching.teach`.
+    answers : numpy.ndarray, shape (clips, labels), optional
+        A teacher's probabilities, 0 at labels that the clip's corpus lacks.
     heard : SpectrogramCache, optional
         For a network with an encoder, of the same clips.
     intensity : bool
@@ -104,7 +104,7 @@ class Sampler:
     window: WindowConfig
     config: TrainConfig
     labels: tuple[str, ...] = LABELS
-    teacher: np.ndarray | None = None
+    answers: np.ndarray | None = None
     heard: SpectrogramCache | None = None
     intensity: bool = False
 
@@ -140,9 +140,7 @@ class Sampler:
         -------
         inputs : Inputs
         targets : numpy.ndarray, shape (n, width)
-            A column for each label, then one for the intensity if that is wanted, then the
-            teacher's for each label if there is one. The clips' own and the teacher's have the
-            weight that they have in the loss, and sum to 1 together.
+            A column for each label, then one for the intensity if that is wanted.
         """
         rng = np.random.default_rng([self.config.seed, number, position])
         variants = [self._variant(rng) for _ in clips]
@@ -193,15 +191,14 @@ class Sampler:
                 for clip in clips
             ]
         )
+        if self.answers is not None:
+            share = config.distill_weight
+            mixed = (1 - share) * targets + share * self.answers[clips]
+            targets = np.where(targets < 0, targets, mixed)
         parts = [targets]
         if self.intensity:
             said = [self.cache.clips[clip].intensity for clip in clips]
             parts.append(np.array([[-1.0 if one is None else one] for one in said]))
-        if self.teacher is not None and config.distill_weight > 0:
-            columns = [LABELS.index(label) for label in self.labels]
-            taught = self.teacher[clips][:, columns]
-            parts[0] = np.where(targets < 0, -1.0, (1 - config.distill_weight) * targets)
-            parts.append(taught * config.distill_weight / taught.sum(axis=1, keepdims=True))
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _mix_targets(self, targets: np.ndarray, share: float) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,22 @@ import numpy as np
 
 from ml.bundle import Bundle, write_bundle
 from ml.calibrating import calibrate_bundle
+from ml.config import EncoderConfig
 from ml.conversion import encoder_to_litert, largest_difference, to_litert
 from ml.corpora import Clip
 from ml.dataset import FeatureCache, Split, cache_features, keep_labels
 from ml.encoder import build_encoder, join
 from ml.evaluate import evaluate_bundle, merge_results
 from ml.features import Inputs
-from ml.fitting import build, computing_in, fit, join_members, load, settle_normalisations
+from ml.fitting import (
+    average_with,
+    build,
+    computing_in,
+    fit,
+    join_members,
+    load,
+    settle_normalisations,
+)
 from ml.models import Architecture
 from ml.provenance import describe
 from ml.refitting import refit
@@ -36,7 +46,7 @@ def train_bundle(
     output: Path,
     *,
     encoder: Path | None = None,
-    teacher: Bundle | None = None,
+    start: Bundle | None = None,
     resume: bool = False,
     jobs: int = 2,
     report: Report = lambda line: None,
@@ -54,9 +64,10 @@ def train_bundle(
         Becomes the bundle; ``checkpoints/`` and ``evaluation/`` lie in it, the feature cache of
         all runs beside it.
     encoder : Path, optional
-        Pretrained weights, see `ml.encoder.load_encoder_weights`, for a network with an encoder.
-    teacher : Bundle, optional
-        Its answers are ``distill_weight`` of the loss.
+        Pretrained weights, see `ml.encoder.load_encoder_weights`. A network with an encoder goes
+        on from them; another is taught by them, see `ml.teaching`.
+    start : Bundle, optional
+        Of the same network, with a ``model.keras``, from whose weights it goes on.
     resume : bool
         Go on after the last whole epoch that `output` holds.
     report : callable
@@ -67,25 +78,27 @@ def train_bundle(
         _cached(architecture, side, labels, (folder, variants, architecture.train.seed, jobs))
         for side, variants in ((split.train, architecture.train.variants), (split.validation, 0))
     )
-    taught = None
-    if teacher is not None:
-        report(f"{teacher.name} answers for the training clips")
-        how = (folder, architecture.train.variants, architecture.train.seed, jobs)
-        taught = teach(teacher, *_cached(teacher, split.train, labels, how))
     sampler = Sampler(
         train,
         architecture.windows,
         architecture.train,
         labels,
-        teacher=taught,
         heard=heard,
         intensity=architecture.intensity,
     )
+    if encoder is not None and architecture.encoder is None:
+        how = (folder, architecture.train.variants, architecture.train.seed, jobs)
+        clean = cache_spectrograms(split.train, EncoderConfig(), *how).keep(labels)
+        answers = teach(encoder, sampler, clean, output / "answers.npy", resume, report)
+        sampler = replace(sampler, answers=answers)
     split = keep_labels(split, labels)
     windows = clip_windows(validation, architecture.windows, spectrograms)
-    history = fit(architecture, sampler, windows, split.validation, output, encoder, resume, report)
-    card = describe(architecture, split, history, encoder, teacher)
+    begun, sides = start.path / "model.keras" if start else None, (windows, split.validation)
+    history = fit(architecture, sampler, *sides, output, encoder, begun, resume, report)
+    card = describe(architecture, split, history, encoder, start)
     trained = load(output / "checkpoints" / "best.keras", compile=False)
+    if begun is not None:
+        average_with(trained, begun, architecture.train.start_share)
     if architecture.train.refits:
         trained = refit(architecture, trained, sampler, report)
     bundle = export_bundle(architecture, trained, output, card, windows[0])
@@ -97,7 +110,7 @@ def train_bundle(
 
 
 def _cached(
-    network: Architecture | Bundle,
+    network: Architecture,
     clips: Sequence[Clip],
     labels: Sequence[str],
     how: tuple[Path, int, int, int],

@@ -25,7 +25,6 @@ from ml.predict import Recognizer
 from ml.sampling import clip_windows
 from ml.spectrograms import cache_spectrograms
 from ml.speed import measure_speed
-from ml.teaching import teach
 from tests.clips import VOICE
 from tests.corpora_trees import write_cremad
 from tests.encoder_weights import write_weights
@@ -209,35 +208,6 @@ def test_windows_of_a_long_recording_share_chunks(trained):
 
 def test_the_speed_of_encoder_and_network_is_measured(trained):
     assert measure_speed(trained)["window_ms"] > 0
-
-
-def test_a_small_network_learns_from_the_large_one(trained, corpus):
-    output = trained.path.parent / "small"
-    given = [
-        "--teacher",
-        str(trained.path),
-        "--corpus",
-        f"cremad={corpus}",
-        "--output",
-        str(output),
-    ]
-    recipe = "--epochs 1 --batch-size 4 --variants 1"
-    assert main(["train", "--model", "cnn-gru", *given, *recipe.split()]) == 0
-    origin = read_bundle(output).card["provenance"]
-    assert origin["teacher"] == {"name": NAME, "sha256": trained.sha256}
-    assert f"--teacher {NAME}" in origin["command"] and "--encoder" not in origin["command"]
-
-
-def test_a_teacher_says_of_a_clip_what_its_windows_say(trained, corpus):
-    clips = list(read_clips("cremad", corpus))[:3]
-    folder = trained.path.parent / "features"
-    features = cache_features(clips, trained.features, folder)
-    spectrograms = cache_spectrograms(clips, ENCODER, folder)
-    answers = teach(trained, features, spectrograms)
-    assert answers.shape == (3, 8) and answers.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
-    for number, clip in enumerate(clips):
-        found = Recognizer(trained).recognize(clip.path)
-        assert answers[number] == pytest.approx(list(found.probabilities.values()), abs=0.05)
 
 
 def test_a_network_with_an_encoder_wants_its_weights(corpus, tmp_path, capsys):

@@ -198,16 +198,6 @@ def test_a_recipe_that_makes_no_sense_is_refused(given, wanted, tmp_path, capsys
     assert wanted in capsys.readouterr().err
 
 
-def test_a_teacher_is_followed_over_all_labels():
-    logits = np.array([[2.0, 1.0, 0.0]], np.float32)
-    own, taught = [-1.0, 0.25, 0.0], [0.6, 0.15, 0.0]
-    loss = np.asarray(MaskedLoss(3).call(np.array([own + taught], np.float32), logits))
-    among_two = np.log(calibrate(logits[:, 1:], Calibration()))[0]
-    among_all = np.log(calibrate(logits, Calibration()))[0]
-    by_hand = -0.25 * among_two[0] - np.dot(taught, among_all)
-    assert loss == pytest.approx(by_hand, abs=1e-5)
-
-
 def test_intensity_counts_where_the_corpus_says_it():
     logits = np.array([[2.0, 1.0, 0.5], [2.0, 1.0, 0.5]], np.float32)
     targets = np.array([[1.0, 0.0, 0.25], [1.0, 0.0, -1.0]], np.float32)
@@ -221,7 +211,7 @@ def test_intensity_counts_where_the_corpus_says_it():
 def test_members_learn_beside_each_other():
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 4, 4)).astype(np.float32)
-    targets = np.array([[0.0, 1.0, -1.0, 0.5, 0.1, 0.2, 0.0]] * 4, np.float32)
+    targets = np.array([[0.0, 1.0, -1.0, 0.5]] * 4, np.float32)
     apart = [np.asarray(MaskedLoss(3).call(targets, one)) for one in (first, second)]
     loss = MaskedLoss(3, members=2)
     together = np.asarray(loss.call(targets, np.concatenate([first, second], axis=1)))

@@ -38,12 +38,14 @@ def add_train(commands: Commands) -> None:
         "--encoder",
         type=Path,
         metavar="FILE",
-        help="weights of the pretrained encoder, for a network that has one",
+        help="weights of the pretrained encoder: a network that has one goes on from it, another "
+        "is taught by it",
     )
     parser.add_argument(
-        "--teacher",
+        "--start",
         metavar="MODEL",
-        help="a bundle, by its name or its folder, whose answers the network learns, too",
+        help="a bundle of the same network, by its name or its folder, from whose model.keras "
+        "it goes on",
     )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
@@ -58,6 +60,9 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         parser.error("give --corpora DIR, or --corpus NAME=PATH")
     if architecture.encoder and args.encoder is None:
         parser.error(f"{architecture.name} goes on from a pretrained encoder: give --encoder FILE")
+    start = named_bundle(args.start) if args.start else None
+    if start and not (start.name == architecture.name and (start.path / "model.keras").is_file()):
+        parser.error(f"{start.path} is no {architecture.name} with a model.keras to go on from")
     split = read_split(args, ("train", "validation", "test"))
     from ml.train import train_bundle
 
@@ -66,7 +71,7 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         split,
         args.output,
         encoder=args.encoder,
-        teacher=named_bundle(args.teacher) if args.teacher else None,
+        start=start,
         resume=args.resume,
         report=report,
     )

@@ -46,7 +46,7 @@ def build(
 
     pooled = layers.Concatenate(name="pooled", dtype="float32")(_statistics(steps, loud))
     found = [
-        _hear_statistics(2 * encoder.width, n_outputs, f"statistics_{number}")(pooled)
+        hear_statistics(2 * encoder.width, n_outputs, f"statistics_{number}")(pooled)
         for number in range(statistics)
     ]
     course = _hear_course(steps, standardised, encoder, n_outputs, unroll)
@@ -54,7 +54,8 @@ def build(
     return keras.Model([encoded, inputs], layers.Concatenate(dtype="float32")(found), name="head")
 
 
-def _hear_statistics(width: int, n_outputs: int, name: str) -> keras.Model:
+def hear_statistics(width: int, n_outputs: int, name: str) -> keras.Model:
+    """Build a member from pooled statistics (batch, width) to logits (batch, n_outputs)."""
     import keras
     from keras import layers
 
