@@ -49,7 +49,7 @@ def weights(tmp_path_factory):
 def sampler(**recipe) -> Sampler:
     numbers = np.zeros((len(CLIPS), 1), int)
     cache = ArrayCache(CLIPS, (), np.zeros(len(CLIPS), int), numbers, numbers)
-    config = TrainConfig(refit_epochs=6, refit_batch_size=16, teachers=1, folds=3, **recipe)
+    config = TrainConfig(refit_epochs=15, refit_batch_size=16, teachers=1, folds=3, **recipe)
     return Sampler(FeatureCache(cache, FeatureConfig()), WindowConfig(), config)
 
 
