@@ -454,5 +454,5 @@ def test_without_its_packages_the_command_names_them(source, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "needs the package 'distributed'" in done.stderr
+    assert "'batch' needs distributed" in done.stderr
     assert "pip install 'undertone[batch]'" in done.stderr
