@@ -24,7 +24,7 @@ ASKED_FOR = (
 TRAINING_FILES = (
     *("train.py", "fitting.py", "evaluate.py", "conversion.py", "figures.py", "metrics.py"),
     *("encoder.py", "positions.py", "refitting.py", "lossy.py", "rooms.py"),
-    *("runtimes.py", "hub_card.py", "exporting.py"),
+    *("runtimes.py", "hub_card.py", "exporting.py", "teaching.py"),
 )
 # Loaded by these files alone, and only by `batch`.
 ARCHIVE_FILES = ("batch.py", "archive.py", "parts.py", "clusters.py", "folders.py", "rows.py")
