@@ -6,10 +6,11 @@ import argparse
 import re
 from pathlib import Path
 
-from ml.bundle import Bundle, read_bundle
+from ml.bundle import DEFAULT_MODEL, Bundle, read_bundle
 from ml.corpora import CORPORA, read_clips
 from ml.dataset import Split, split_by_speaker
 from ml.errors import EmptySideError
+from ml.labels import LABEL_SETS, parse_labels
 
 
 def positive(text: str) -> int:
@@ -23,6 +24,23 @@ def positive(text: str) -> int:
 def named_bundle(name: str) -> Bundle:
     """Read a bundle that ships, or one that `train` left in a folder."""
     return read_bundle(Path(name) if (Path(name) / "bundle.json").is_file() else name)
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told which model answers, and among which emotions."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="NAME", help="see 'models' (%(default)s)"
+    )
+    parser.add_argument(
+        "--labels",
+        metavar=f"{'|'.join(LABEL_SETS)}|a,b,c",
+        help="choose among fewer emotions: a set by its size, or their names",
+    )
+
+
+def chosen_labels(args: argparse.Namespace) -> tuple[str, ...] | None:
+    """Name the emotions that the options choose among; None for all that the model knows."""
+    return parse_labels(args.labels) if args.labels else None
 
 
 def add_corpus_option(parser: argparse.ArgumentParser, required: bool = True) -> None:

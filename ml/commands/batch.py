@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ml.bundle import DEFAULT_MODEL
-from ml.commands.arguments import positive
+from ml.commands.arguments import add_answer_options, chosen_labels, positive
 from ml.commands.terminal import Commands, add_command, complain, report
 from ml.errors import MissingPackageError
-from ml.labels import LABEL_SETS, parse_labels
 
 if TYPE_CHECKING:
     from ml.batch import Tally
@@ -64,14 +62,7 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_answers(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME", help="see 'models' (%(default)s)"
-    )
-    parser.add_argument(
-        "--labels",
-        metavar=f"{'|'.join(LABEL_SETS)}|a,b,c",
-        help="choose among fewer emotions: a set by its size, or their names",
-    )
+    add_answer_options(parser)
     parser.add_argument(
         "--rows",
         choices=("segments", "files"),
@@ -113,7 +104,7 @@ def _run_batch(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         raise MissingPackageError(
             purpose="'batch'", package=str(error.name), command=_EXTRA
         ) from error
-    labels = parse_labels(args.labels) if args.labels else None
+    labels = chosen_labels(args)
     run = batch.describe(args.source, args.output, args.model, labels, args.rows, args.format)
     if args.scheduler:
         cluster = partial(clusters.running_cluster, args.scheduler)

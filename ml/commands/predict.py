@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from ml.bundle import DEFAULT_MODEL, read_bundle
-from ml.commands.arguments import positive
+from ml.bundle import read_bundle
+from ml.commands.arguments import add_answer_options, chosen_labels, positive
 from ml.commands.terminal import Commands, add_command, complain, progress_bar, say
 from ml.formats import FORMATS
-from ml.labels import LABEL_SETS, parse_labels
 from ml.processes import worker_pool
 from ml.recordings import Recording, answer, find_recordings, line, output_paths, stream
 
@@ -46,14 +45,7 @@ def add_predict(commands: Commands) -> None:
         metavar="PATH",
         help="file, folder (with all below it), pattern such as 'calls/*.mp3', or - for stdin",
     )
-    parser.add_argument(
-        "--model", default=DEFAULT_MODEL, metavar="NAME", help="see 'models' (%(default)s)"
-    )
-    parser.add_argument(
-        "--labels",
-        metavar=f"{'|'.join(LABEL_SETS)}|a,b,c",
-        help="choose among fewer emotions: a set by its size, or their names",
-    )
+    add_answer_options(parser)
     parser.add_argument(
         "--format",
         choices=("text", "jsonl", *FORMATS),
@@ -76,7 +68,7 @@ def add_predict(commands: Commands) -> None:
 
 
 def _run_predict(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    labels = parse_labels(args.labels) if args.labels else None
+    labels = chosen_labels(args)
     read_bundle(args.model)
     recordings = list(find_recordings(args.paths))
     single = len(args.paths) == 1 and not Path(args.paths[0]).is_dir()
