@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from scipy import fft, sparse
 
 from ml.config import SAMPLE_RATE_HZ
 
@@ -49,7 +50,8 @@ def measure_cues(samples: np.ndarray, voice: np.ndarray) -> np.ndarray:
     numpy.ndarray, shape (len(CUES),), float64
     """
     spectrum = _power_spectra(samples)
-    bands = 10 * np.log10(spectrum[:, : _band_weights().shape[0]] @ _band_weights() + _EPSILON)
+    powers = _band_powers(spectrum)
+    bands = 10 * np.log10(powers + _EPSILON)
     level = 10 * np.log10(np.sum(spectrum[:, 8:700], axis=1) + _EPSILON)
     centre = (np.arange(len(spectrum)) * _HOP + _FRAME / 2) / len(samples) * len(voice)
     speech = voice[np.minimum(centre.astype(int), len(voice) - 1)] >= 0.5
@@ -57,7 +59,7 @@ def measure_cues(samples: np.ndarray, voice: np.ndarray) -> np.ndarray:
     values = [
         *_of_detector(voice),
         *_of_levels(bands, level),
-        *_of_ratios(spectrum, speech),
+        *_of_ratios(powers, speech),
         *_of_changes(bands, level),
         *_of_shape(spectrum, level, speech),
         *_of_harmonicity(strength, speech),
@@ -74,19 +76,35 @@ def _power_spectra(samples: np.ndarray) -> np.ndarray:
     short = max(0, _FRAME + _HOP - len(samples))
     padded = np.pad((samples * scale).astype(np.float32), (0, short))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
-    spectra = np.fft.rfft(frames * np.hanning(_FRAME).astype(np.float32), _FFT, axis=1)
+    # numpy's transform is six times slower: it does not take several rows at once.
+    spectra = fft.rfft(frames * _hann(), _FFT, axis=1)
     return np.abs(spectra) ** 2 / _FRAME
 
 
 @functools.cache
-def _band_weights() -> np.ndarray:
-    """Triangular Mel bands without gaps, shape (bins up to the highest edge, bands)."""
+def _hann() -> np.ndarray:
+    return np.hanning(_FRAME).astype(np.float32)
+
+
+def _band_powers(spectrum: np.ndarray) -> np.ndarray:
+    """Sum up the power in each of `_band_weights`, shape (frames, bands)."""
+    weights = _band_weights()
+    return spectrum[:, : weights.shape[0]] @ weights
+
+
+@functools.cache
+def _band_weights() -> sparse.csc_array:
+    """Triangular Mel bands without gaps, shape (bins up to the highest edge, bands).
+
+    Sparse, so that no BLAS is asked: its threads wait for each other on a busy machine, and sum
+    up in another order.
+    """
     low, high = 2595 * np.log10(1 + np.array(_BAND_EDGES_HZ) / 700)
     edges = 700 * (10 ** (np.linspace(low, high, _N_BANDS + 2) / 2595) - 1)
     bins = np.arange(0, edges[-1], SAMPLE_RATE_HZ / _FFT)[:, None]
     rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    return np.clip(np.minimum(rise, fall), 0, None)
+    return sparse.csc_array(np.clip(np.minimum(rise, fall), 0, None).astype(np.float32))
 
 
 def _of_detector(voice: np.ndarray) -> list[float]:
@@ -117,13 +135,11 @@ def _of_levels(bands: np.ndarray, level: np.ndarray) -> list[float]:
     ]
 
 
-def _of_ratios(spectrum: np.ndarray, speech: np.ndarray) -> list[float]:
+def _of_ratios(power: np.ndarray, speech: np.ndarray) -> list[float]:
     """Power over the floor of each band, after minimum statistics (Martin 2001), dB.
 
     A band's floor is its tenth percentile: between syllables and harmonics the noise lies bare.
     """
-    weights = _band_weights()
-    power = spectrum[:, : weights.shape[0]] @ weights
     floor = np.quantile(power, 0.1, axis=0) + _EPSILON
     over = np.maximum(power.mean(axis=0) - 2 * floor, 0.01 * floor)
     third = _N_BANDS // 3
@@ -186,7 +202,7 @@ def _pitch(spectrum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     band = spectrum[:, : _PITCH_BINS + 1].copy()
     band[:, : int(_MIN_PITCH_HZ * 0.8 * _FFT / SAMPLE_RATE_HZ)] = 0
-    correlation = np.fft.irfft(band, 2 * _PITCH_BINS, axis=1)
+    correlation = fft.irfft(band, 2 * _PITCH_BINS, axis=1)
     correlation /= correlation[:, :1] + _EPSILON
     first = int(_PITCH_RATE_HZ / _MAX_PITCH_HZ)
     last = int(_PITCH_RATE_HZ / _MIN_PITCH_HZ)
@@ -247,7 +263,8 @@ def _of_held_partials(spectrum: np.ndarray) -> list[float]:
     if len(spectrum) <= 2 * reach:
         return [0.0, 0.0]
     magnitude = np.sqrt(spectrum[:, 13:700])
-    floor = np.median(magnitude, axis=1, keepdims=True)
+    middle = magnitude.shape[1] // 2  # of an odd number: the median
+    floor = np.partition(magnitude, middle, axis=1)[:, middle, None]
     peaks = np.maximum(magnitude - 2 * floor, 0)
     held = np.minimum(np.minimum(peaks[: -2 * reach], peaks[2 * reach :]), peaks[reach:-reach])
     low = slice(0, 115)  # under 1 kHz

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ml.audio import windows
+from ml.audio import release, windows
 from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
 from ml.cues import CUES, measure_cues
+from ml.processes import on_all_cores
 
 MODEL = Path(__file__).with_name("judge.json")
 """What ``benchmarks/fit_gates.py`` fitted: each cue's mean and scale, small networks that tell
 voices, and a linear model of the ratio to the noise."""
 
 WINDOWS = WindowConfig()
+
+_RUN = 80
+"""Windows that a thread takes at a time."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,7 @@ def judge_voice(
     """
     frames = np.zeros(len(voice))
     likenesses, ratios_db = [], []
-    for start, end in windows(len(samples), WINDOWS):
-        first, last = start // config.frame_length, -(-end // config.frame_length)
-        found = judge_window(samples[start:end], voice[first:last], config)
+    for (first, last), found in _judged(samples, voice, config):
         if found is None:
             continue
         likeness, ratio_db = found
@@ -74,6 +77,30 @@ def judge_voice(
     if len(ratios_db) < max(1.0, config.min_voice_share * len(likenesses)):
         return Judgement(np.zeros(len(voice)), max(likenesses, default=None), None)
     return Judgement(frames, max(likenesses), float(np.median(ratios_db)))
+
+
+def _judged(
+    samples: np.ndarray, voice: np.ndarray, config: SpeechConfig
+) -> Iterator[tuple[tuple[int, int], tuple[float, float] | None]]:
+    """Yield the first frame of each window, the one past its last, and what `judge_window` says."""
+    spans = windows(len(samples), WINDOWS)
+
+    def judge(run: list[tuple[int, int]]) -> list[tuple[float, float] | None]:
+        found = [
+            judge_window(samples[start:end], voice[slice(*_frames(start, end, config))], config)
+            for start, end in run
+        ]
+        release(samples)
+        return found
+
+    runs = [spans[first : first + _RUN] for first in range(0, len(spans), _RUN)]
+    found = itertools.chain.from_iterable(on_all_cores(judge, runs))
+    for (start, end), one in zip(spans, found, strict=True):
+        yield _frames(start, end, config), one
+
+
+def _frames(start: int, end: int, config: SpeechConfig) -> tuple[int, int]:
+    return start // config.frame_length, -(-end // config.frame_length)
 
 
 def judge_window(

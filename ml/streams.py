@@ -11,6 +11,7 @@ from ml import speech
 from ml.audio import windows
 from ml.config import SAMPLE_RATE_HZ, SpeechConfig, WindowConfig
 from ml.judge import WINDOWS, judge_window
+from ml.silero import Detector
 
 _REMEMBERED = 200
 """Windows, five minutes of them, that say whether there is a voice and how noisy it is."""
@@ -113,7 +114,7 @@ class Listener:
 
     def __init__(self, samples: Recent, config: SpeechConfig) -> None:
         self._samples, self._config = samples, config
-        self._detector = speech.new_detector()
+        self._detector = Detector()
         self._voice = Recent()
         self._levels: deque[float] = deque(maxlen=speech.block_frames(config))
         self._heard_frames = 0
@@ -184,7 +185,7 @@ class Listener:
         frames = speech.framed(samples, config)
         self._levels.extend(speech.levels(frames).tolist())
         levelled = speech.levelled(frames, np.array(self._levels), config)
-        voice = speech.detect(self._detector, levelled)
+        voice = self._detector.process(levelled)
         if self._heard_frames * config.frame_length < config.min_speech_s * SAMPLE_RATE_HZ:
             voice = speech.hear_slower(samples, voice, config)
         self._heard_frames += int(np.count_nonzero(voice >= config.voice_probability))

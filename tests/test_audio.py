@@ -4,6 +4,7 @@ import io
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import socket
 import struct
@@ -31,7 +32,7 @@ from audio_files import (
 )
 
 from ml import decoder, errors
-from ml.audio import Waveform, decode, to_wav, warm, windows
+from ml.audio import Waveform, decode, release, to_wav, warm, windows
 from ml.config import DecodeLimits, WindowConfig
 
 ROOT = Path(__file__).parents[1]
@@ -609,3 +610,19 @@ def test_a_caller_interrupted_before_it_asks_leaves_no_trace(capfd):
     supervisor.close()
     assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0
     assert capfd.readouterr().err == ""
+
+
+def test_a_long_recording_leaves_the_memory_again_and_can_be_read_once_more(tmp_path):
+    def resident_mb():
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"RssFile:\s+(\d+)", status)[1]) / 1024
+
+    np.ones(20_000_000, np.float32).tofile(tmp_path / "raw")
+    samples = np.asarray(np.memmap(tmp_path / "raw", np.float32, "r"))
+    before_mb = resident_mb()
+    assert samples.sum() == len(samples)
+    assert resident_mb() > before_mb + 60
+    release(samples[1000:])
+    assert resident_mb() < before_mb + 10
+    assert samples.sum() == len(samples)
+    release(np.ones(3))
