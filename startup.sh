@@ -11,6 +11,10 @@ if [ -n "${WEBSITE_SITE_NAME:-}" ]; then
     export HOST PORT SER_PROXY_HOPS SER_STORAGE_DIR
 fi
 
+# Recordings are analysed side by side; threads within one multiplication would only wait for others.
+: "${OPENBLAS_NUM_THREADS:=1}"
+export OPENBLAS_NUM_THREADS
+
 python=python3
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -x .venv/bin/python ]; then
     python=.venv/bin/python
