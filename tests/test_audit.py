@@ -102,6 +102,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     (tmp_path / "package-lock.json").write_text(json.dumps(LOCKED))
     monkeypatch.setattr(audit, "ROOT", tmp_path)
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path
 
 
