@@ -16,7 +16,7 @@ ENCODER ?=
 # What runs in the cloud: a package and a container hold these, and nothing else.
 DEPLOYED := requirements.txt requirements-azure.txt LICENSE LICENSE-WEIGHTS.md startup.sh \
   ml webapp static templates samples
-# Passed on to pytest: make test ARGS="tests/test_audio.py -x"
+# Passed on, to pytest by make test: ARGS="tests/test_audio.py -x"
 ARGS ?=
 
 BIN := .venv/bin
@@ -34,7 +34,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench docs package translations needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench docs package translations lock audit licences sbom needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -75,6 +75,18 @@ translations: $(BIN)/.serving ## bring webapp/translations up to date with the t
 	$(BABEL) extract -F babel.cfg -k lazy_gettext --no-location --omit-header -o .venv/messages.pot .
 	$(BABEL) update -i .venv/messages.pot -d webapp/translations --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date --no-wrap
 	$(BABEL) compile -d webapp/translations
+
+lock: $(BIN)/.testing ## write requirements*.txt anew, with hashes; ARGS="--upgrade-package flask" renews one
+	@$(BIN)/python -m dependencies.lock $(ARGS)
+
+audit: $(BIN)/.testing ## ask for known vulnerabilities of everything that is pinned
+	@$(BIN)/python -m dependencies.audit $(ARGS)
+
+licences: $(BIN)/.testing ## write docs/licences.md anew; fails on a licence that was not accepted
+	@$(BIN)/python -m dependencies.licences --write docs/licences.md
+
+sbom: $(BIN)/.testing ## write sbom.json (CycloneDX): all that is deployed, models too
+	@$(BIN)/python -m dependencies.sbom --output sbom.json
 
 train: $(BIN)/.training ## train MODEL=cnn-gru on CORPORA=folder (cremad ravdess emodb nemo in it)
 	@test -d "$(CORPORA)" || { echo "No folder '$(CORPORA)'. Say where the corpora are: make train CORPORA=folder"; exit 1; }

@@ -82,7 +82,7 @@ class _Server:
         ours, theirs = socket.socketpair()
         with theirs:
             command = [sys.executable, "-W", "ignore", "-c", _BOOT, str(theirs.fileno())]
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 this Python
                 command + [entry or os.getcwd() for entry in sys.path],
                 env={**os.environ, **_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
-"""The lists of packages: exact pins, complete, and every import in the list that needs it."""
+"""The lists of packages: exact pins with hashes, and every import in the list that needs it."""
 
 import ast
 import functools
 import importlib.metadata
+import json
 import re
 import sys
 import tomllib
@@ -10,6 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+
+from dependencies import lists
+from dependencies.lists import LISTS as ALL_LISTS
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVING, TRAINING, TESTING = "requirements.txt", "requirements-train.txt", "requirements-dev.txt"
@@ -38,15 +43,7 @@ def normalised(name: str) -> str:
 
 def pins(file: str) -> dict[str, str]:
     """Read name -> version of one list, without the lists that it includes."""
-    lines = (ROOT / file).read_text().splitlines()
-    rows = [line for line in lines if line and not line.startswith(("#", "-"))]
-    found = {}
-    for row in rows:
-        match = re.fullmatch(r'([\w.-]+)==([\w.+!]+)( ; python_version >= "3\.13")?', row)
-        assert match, f"{file}: '{row}' is not an exact pin"
-        assert normalised(match[1]) not in found, f"{file}: {match[1]} stands twice"
-        found[normalised(match[1])] = match[2]
-    return found
+    return {name: pin.version for name, pin in lists.pins(file).items()}
 
 
 def every_pin() -> dict[str, str]:
@@ -80,9 +77,42 @@ def distributions(module: str) -> set[str]:
     return narrower or names
 
 
-@pytest.mark.parametrize("file", LISTS)
-def test_every_pin_is_exact(file):
-    assert pins(file)
+def test_every_list_is_known():
+    assert set(ALL_LISTS) == {
+        str(path.relative_to(ROOT))
+        for folder in (ROOT, ROOT / "samples")
+        for path in folder.glob("*requirements*.txt")
+    }
+
+
+@pytest.mark.parametrize("file", ALL_LISTS)
+def test_every_pin_is_exact_and_has_the_hashes_of_its_files(file):
+    found = lists.pins(file)
+    assert found
+    for pin in found.values():
+        assert pin.hashes, pin.name
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in pin.hashes), pin.name
+
+
+@pytest.mark.parametrize(
+    "line", ["flask", "flask>=3", "flask==3.*", "flask==3.1,<4", "flask @ file:///tmp/flask.whl"]
+)
+def test_what_is_no_exact_pin_is_refused(line):
+    with pytest.raises(ValueError, match="is not an exact pin"):
+        lists.read_pin(line)
+
+
+def test_a_package_that_stands_twice_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "twice.txt").write_text("Flask==3.1.3\nflask==3.1.2\n")
+    monkeypatch.setattr(lists, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="flask stands twice"):
+        lists.pins("twice.txt")
+
+
+def test_every_package_of_npm_has_the_hash_of_its_file():
+    locked = json.loads(_text("package-lock.json"))["packages"]
+    for name, package in locked.items():
+        assert not name or package["integrity"].startswith("sha512-"), name
 
 
 def test_no_package_stands_in_a_list_and_in_one_that_builds_on_it():
@@ -98,10 +128,10 @@ def test_lists_that_are_installed_together_agree():
     assert len(set(versions)) == len({name for name, _version in versions})
 
 
-def test_each_list_builds_on_the_one_before():
-    for file in (TRAINING, ARCHIVES, AZURE):
-        assert f"-r {SERVING}" in (ROOT / file).read_text().splitlines()
-        assert f"-r {file}" in (ROOT / TESTING).read_text().splitlines()
+@pytest.mark.parametrize("file", ALL_LISTS)
+def test_each_list_includes_those_that_it_builds_on(file):
+    lines = _text(file).splitlines()
+    assert tuple(line[3:] for line in lines if line.startswith("-r ")) == ALL_LISTS[file].includes
 
 
 def test_the_site_needs_nothing_of_archives():
@@ -114,7 +144,7 @@ def test_serving_needs_no_compiler_and_no_tensorflow():
 
 
 def test_no_list_names_an_index():
-    for file in (*LISTS, "pyproject.toml", "Makefile", ".ci/run"):
+    for file in (*ALL_LISTS, "pyproject.toml", "Makefile", ".ci/run"):
         assert not re.search(r"--(extra-)?index-url|--find-links|--trusted-host", _text(file)), file
 
 
@@ -137,14 +167,21 @@ def test_the_installed_packages_are_the_pinned_ones():
 
 
 def test_the_ranges_of_the_package_admit_the_pins():
-    packaging_requirements = pytest.importorskip("packaging.requirements")
-    project = tomllib.loads(_text("pyproject.toml"))["project"]
-    extras = project["optional-dependencies"]
-    everything = every_pin()
-    rows = [*project["dependencies"], *(row for extra in extras.values() for row in extra)]
-    for row in rows:
-        requirement = packaging_requirements.Requirement(row)
-        assert everything[normalised(requirement.name)] in requirement.specifier, row
+    project = tomllib.loads(_text("pyproject.toml"))
+    extras = project["project"]["optional-dependencies"]
+    asked = {
+        SERVING: [*project["project"]["dependencies"], *extras["site"]],
+        AZURE: extras["azure"],
+        TRAINING: extras["train"],
+        ARCHIVES: extras["batch"],
+        TESTING: extras["dev"],
+        lists.SAMPLES.file: project["dependency-groups"]["samples"],
+    }
+    for file, rows in asked.items():
+        below = (file, *(one.file for one in lists.included(ALL_LISTS[file])))
+        found = {name: version for one in below for name, version in pins(one).items()}
+        for requirement in map(Requirement, rows):
+            assert found[normalised(requirement.name)] in requirement.specifier, requirement
 
 
 def test_the_installed_command_is_the_command_line():

@@ -118,7 +118,7 @@ class Listener:
         with theirs:
             path = [entry or os.getcwd() for entry in sys.path]
             command = [sys.executable, "-W", "ignore", "-c", _BOOT]
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 this Python
                 [*command, str(theirs.fileno()), str(NICENESS), self._model, *path],
                 env={**os.environ, **_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
