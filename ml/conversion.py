@@ -17,7 +17,7 @@ from ml.runtimes import Network
 _OPSET = 18
 
 
-def to_litert(model: keras.Model, quantise: bool = False) -> bytes:
+def to_litert(model: keras.Model, quantise: bool = True) -> bytes:
     """Convert a network to a LiteRT flatbuffer of built-in operators, for any batch size.
 
     Parameters

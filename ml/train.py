@@ -160,13 +160,13 @@ def export_bundle(
         model = join(encoder, model)
         litert = encoder_to_litert(encoder, architecture.encoder, unrolled)
     else:
-        litert = to_litert(unrolled, quantise=architecture.quantise)
+        litert = to_litert(unrolled)
     several = isinstance(inputs, list)
     first = [part[:_COMPARED] for part in inputs] if several else inputs[:_COMPARED]
     model.save(output / "model.keras")
     described = card | {
         "parameters": model.count_params(),
-        "quantised": architecture.quantise,
+        "quantised": True,
         "litert_difference": largest_difference(model, litert, first, len(architecture.labels)),
     }
     return write_bundle(output, described, litert)

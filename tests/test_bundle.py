@@ -66,14 +66,13 @@ def test_litert_gives_what_keras_gives(trainable):
     model = keras.models.load_model(trainable.path / "model.keras", compile=False)
     (inputs,) = windows(trainable, 6)
     expected = calibrate(model.predict(inputs, verbose=0), trainable.calibration)
-    assert Scorer(trainable).score(inputs).probabilities == pytest.approx(expected, abs=1e-4)
+    assert Scorer(trainable).score(inputs).probabilities == pytest.approx(expected, abs=0.05)
     assert model.count_params() == trainable.card["parameters"]
 
 
 def test_a_bundle_serves_nearly_what_was_trained(bundle):
     """8-bit weights cost up to a few hundredths of a probability, measured on real windows."""
-    allowed = 0.05 if bundle.card.get("quantised") else 1e-4
-    assert bundle.card["litert_difference"] <= allowed
+    assert bundle.card["quantised"] and bundle.card["litert_difference"] <= 0.05
 
 
 def test_scores_do_not_depend_on_the_batch(bundle):

@@ -51,7 +51,7 @@ def test_a_run_ends_with_an_evaluated_bundle(trained):
     assert card["training"]["speakers"] == ["cremad:1002", "cremad:1005"]
     assert card["training"]["seed"] == 7
     assert card["corpora"][0]["licence"] == "ODbL 1.0"
-    assert card["quantised"] is False and card["litert_difference"] < 1e-4
+    assert card["quantised"] is True and 0 < card["litert_difference"] < 0.05
     assert 0.1 < bundle.calibration.temperature < 10
     written = {path.name for path in (trained / "evaluation").iterdir()}
     assert written == {

@@ -41,8 +41,6 @@ class Architecture:
         Its recipe.
     corpora : tuple of str
         What it is trained on unless told otherwise.
-    quantise : bool
-        Serve it with weights of 8 bits; always so with an encoder.
     encoder : EncoderConfig, optional
         A pretrained encoder that listens first.
     intensity : bool
@@ -62,7 +60,6 @@ class Architecture:
     rule: str = "mean"
     train: TrainConfig = field(default_factory=TrainConfig)
     corpora: tuple[str, ...] = CORPORA_OF_ALL
-    quantise: bool = True
     encoder: EncoderConfig | None = None
     intensity: bool = False
     members: int = 1
@@ -130,7 +127,6 @@ MODELS = {
             "Convolutions over log-Mel, MFCC, ZCR and RMS, a GRU over time, attention pooling.",
             cnn_gru.build,
             train=TrainConfig(epochs=40, distill_weight=0.7),
-            quantise=False,
         ),
         Architecture(
             "mfcc-cnn",
