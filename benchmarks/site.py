@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,15 +34,22 @@ class Site(NamedTuple):
 
 @contextlib.contextmanager
 def running_site(**settings: str) -> Iterator[Site]:
-    """Start the site with some settings, without a rate limit, in memory; wait for its answer."""
+    """Start the site with some settings, without a rate limit, on a folder that goes with it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environ = {"PORT": str(port), "SER_RATE_LIMIT": "off", **settings}
     command, start_s = [ROOT / "startup.sh"], time.perf_counter()
-    with subprocess.Popen(
-        command, env=os.environ | environ, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="undertone-") as folder,
+        subprocess.Popen(
+            command,
+            env=os.environ
+            | {"PORT": str(port), "SER_RATE_LIMIT": "off", "SER_STORAGE_DIR": folder}
+            | settings,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             address = f"http://127.0.0.1:{port}"
             _wait(address)
