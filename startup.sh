@@ -13,7 +13,8 @@ fi
 
 # Recordings are analysed side by side; threads within one multiplication would only wait for others.
 : "${OPENBLAS_NUM_THREADS:=1}"
-export OPENBLAS_NUM_THREADS
+: "${MALLOC_ARENA_MAX:=2}"
+export OPENBLAS_NUM_THREADS MALLOC_ARENA_MAX
 
 python=python3
 if [ -z "${VIRTUAL_ENV:-}" ] && [ -x .venv/bin/python ]; then

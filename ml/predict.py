@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from ml import quality, speech
 from ml.audio import Waveform, decode, release, windows
 from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle
 from ml.config import DecodeLimits, SpeechConfig
-from ml.encoding import ChunkEncoder, Encode, Samples
+from ml.encoding import ChunkEncoder, Samples
 from ml.errors import AudioError, UnreadableFileError
 from ml.features import extract_samples, model_input, window_frames
 from ml.gates import Evidence, first_reason, recording_warnings, uncertain, vote_differs
@@ -50,7 +50,7 @@ class Recognizer:
     def __init__(self, bundle: Bundle, config: SpeechConfig | None = None) -> None:
         self.bundle = bundle
         self.config = config or SpeechConfig()
-        self._local = threading.local()
+        self._idle: list[Scorer] = []
 
     def recognize(
         self,
@@ -215,8 +215,7 @@ class Recognizer:
     ) -> Iterator[Segment]:
         samples, rate = Recent(), self.bundle.features.sample_rate_hz
         listener = Listener(samples, self.config)
-        # Not bound to the network of this thread: the next segment may be asked for in another.
-        encoder = self._encoder(samples, lambda chunk: self._scorer.network.encode(chunk))
+        encoder = self._encoder(samples)
         wait, back = self._reach(lookahead_s)
         for start, end in arriving_windows(chunks, samples, self.bundle.windows, wait, back):
             if samples.ended and start == 0:
@@ -335,20 +334,31 @@ class Recognizer:
         inputs = [self._inputs(samples, spans)]
         if encoder:
             inputs.insert(0, np.stack([encoder.window(start) for start, _end in spans]))
-        return self._scorer.score(*inputs)
+        with self._network() as scorer:
+            return scorer.score(*inputs)
 
-    @property
-    def _scorer(self) -> Scorer:
-        """The network of this thread."""
-        if not hasattr(self._local, "scorer"):
-            self._local.scorer = Scorer(self.bundle)
-        return self._local.scorer
+    @contextlib.contextmanager
+    def _network(self) -> Iterator[Scorer]:
+        """Lend a network for one thing: there are as many as are at work at once, not one a thread.
 
-    def _encoder(self, samples: Samples, encode: Encode | None = None) -> ChunkEncoder | None:
+        A server has many threads, and each network 10 to 40 MB.
+        """
+        try:
+            scorer = self._idle.pop()
+        except IndexError:
+            scorer = Scorer(self.bundle)
+        try:
+            yield scorer
+        finally:
+            self._idle.append(scorer)
+
+    def _encode(self, chunk: np.ndarray) -> np.ndarray:
+        with self._network() as scorer:
+            return scorer.network.encode(chunk)
+
+    def _encoder(self, samples: Samples) -> ChunkEncoder | None:
         config = self.bundle.encoder
-        if config is None:
-            return None
-        return ChunkEncoder(samples, encode or self._scorer.network.encode, config)
+        return ChunkEncoder(samples, self._encode, config) if config else None
 
     def _named(
         self, indices: list[int], scores: Scores

@@ -192,8 +192,8 @@ def test_windows_of_a_long_recording_share_chunks(trained):
     voice = decode(VOICE)
     long = Waveform(np.tile(voice.samples, 6)[: 12 * 16_000], 16_000)
     recognizer, calls = Recognizer(trained), []
-    recognizer._local.scorer = Scorer(trained)
-    network = recognizer._local.scorer.network
+    recognizer._idle.append(Scorer(trained))
+    network = recognizer._idle[0].network
     encode = network.encode
 
     def counted(spectrogram: np.ndarray) -> np.ndarray:

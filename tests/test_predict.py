@@ -305,7 +305,7 @@ class TwoOfThree:
 def test_where_vote_and_mean_differ_a_warning_says_so(recognizer, voice, rule, expected):
     bundle = replace(recognizer.bundle, rule=rule, calibration=Calibration(), encoder=None)
     mine = Recognizer(bundle)
-    mine._local.scorer = TwoOfThree(bundle.labels)
+    mine._idle.append(TwoOfThree(bundle.labels))
     six_seconds = np.resize(voice, 6 * RATE_HZ)
     found = mine.recognize(wave(six_seconds))
     assert found.label == bundle.labels[expected]
