@@ -392,7 +392,7 @@ def fuzz(folder: Path, numbers: range, seed: int, kept: Path) -> Report:
     """Serve, send all, and report."""
     with serving(folder) as server:
         report = Run(server, corpus(), seed, kept).all(numbers)
-        if len(numbers) >= 1000 and growth(report.memory) > GROWTH:
+        if len(numbers) >= 5000 and growth(report.memory) > GROWTH:
             report.findings.append(f"memory grows: {report.memory}")
     return report
 

@@ -239,9 +239,10 @@ def _analyser() -> Analyser:
 
 def _asker() -> str:
     """Give the secret of whoever asks: the bearer's token, else this browser's id."""
-    authorization = request.authorization
-    if authorization and authorization.type == "bearer" and authorization.token:
-        return authorization.token
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    # Werkzeug's own reader fails on what is no ASCII.
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
     return session.get("owner", "")
 
 
