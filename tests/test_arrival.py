@@ -28,7 +28,11 @@ HURRIED = """
 from webapp import arrival
 arrival.HEAD_S = arrival.BODY_S = arrival.SILENCE_S = 1.0
 arrival.STALLED_S, arrival.SLOW_S = 2.0, 0.2
-arrival.HELD_BODIES = 2
+from webapp.serving import *
+"""
+PATIENT = """
+from webapp import arrival
+arrival.HELD_BODIES = 1
 from webapp.serving import *
 """
 PARTIAL = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: audio/wav\r\n"
@@ -36,12 +40,16 @@ PAGE = b"GET /privacy HTTP/1.1\r\nHost: a\r\n"
 
 
 @contextlib.contextmanager
-def hurried(folder: Path, **settings: object) -> Iterator[int]:
-    """Run the server with its own configuration, but less patience; gives its port."""
-    (folder / "hurried.py").write_text(HURRIED)
+def hurried(
+    folder: Path, patience: str = HURRIED, largest_file: int = -1, **settings: object
+) -> Iterator[int]:
+    """Run the server with its own configuration, but other patience; gives its port."""
+    (folder / "hurried.py").write_text(patience)
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--config", folder / "hurried.py"]
-    env = environment(folder, PORT=port, SER_MAX_UPLOAD_MB=1, **settings)
+    if largest_file > 0:
+        command = ["prlimit", f"--fsize={largest_file}", *command]
+    env = environment(folder, PORT=port, SER_MAX_UPLOAD_MB=1, SER_MODEL="mfcc-cnn", **settings)
     with (
         open(folder / "log", "wb") as log,
         subprocess.Popen(command, cwd=STARTUP.parent, env=env, stdout=log, stderr=log) as server,
@@ -214,21 +222,38 @@ def test_requests_may_follow_each_other_at_once(port):
     assert kinds == [b"status", b"schema", b"status", b"status"]
 
 
-def test_who_brings_more_than_a_worker_holds_is_told_to_wait(port):
-    """Two of the largest bodies is what this one holds; these have all but their last byte."""
-    body = bytes(1_000_000)
-    begun = PARTIAL + b"Content-Length: %d\r\n\r\n" % (len(body) + 1)
+def test_who_brings_more_than_a_worker_holds_is_told_to_wait(tmp_path):
+    """One of the largest bodies is what this one holds; each of these has all but its last byte."""
+    begun = PARTIAL + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n" + bytes(999_999)
     with contextlib.ExitStack() as stack:
-        lines = [stack.enter_context(connected(port)) for _ in range(4)]
+        port = stack.enter_context(hurried(tmp_path, PATIENT, WEB_CONCURRENCY=1))
+        lines = [stack.enter_context(connected(port)) for _ in range(2)]
         for line in lines:
-            line.sendall(begun + body)
+            line.sendall(begun)
+        for line in lines:
+            with contextlib.suppress(OSError):
+                line.sendall(b"a")
         found = [taken_apart(rest_of(line)) for line in lines]
-    refused = [one for one in found if one[0] == 503]
-    assert {status for status, _headers, _body in found} == {408, 503}
-    for one in refused:
-        assert_error(one, 503, "busy")
-        assert int(one[1]["retry-after"]) > 0
-    assert answer(port, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")[0] == 200
+        refused = [one for one in found if one[0] == 503]
+        assert refused and {status for status, _headers, _body in found} <= {503, 415}
+        for one in refused:
+            assert_error(one, 503, "busy")
+            assert int(one[1]["retry-after"]) > 0
+        assert answer(port, begun + b"a")[0] == 415
+
+
+def test_a_full_disk_ends_neither_worker_nor_connection(tmp_path):
+    """No file may grow over 700 KB here, which is what a full disk looks like to who writes."""
+    with hurried(tmp_path, PATIENT, 700_000, WEB_CONCURRENCY=1) as port:
+        request = PARTIAL + b"Content-Length: 1000000\r\n\r\n" + bytes(1_000_000)
+        for _ in range(3):
+            found = answer(port, request)
+            assert_error(found, 503, "busy")
+            assert int(found[1]["retry-after"]) > 0
+        assert answer(port, PAGE + b"Connection: close\r\n\r\n")[0] == 200
+    log = (tmp_path / "log").read_text()
+    assert "A request could not be held: File too large" in log
+    assert log.count("Booting worker") == 1 and "Traceback" not in log
 
 
 def test_who_reads_nothing_is_left_and_the_others_are_answered(port):

@@ -14,6 +14,7 @@ goes out every `STALLED_S` seconds, but all of them together never more than hal
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import re
@@ -130,15 +131,23 @@ class Arrived(SocketUnreader):
 
     def add(self, data: bytes) -> None:
         """Take what came."""
-        self.content.write(data)
         self.held += len(data)
         self.heard_s = time.monotonic()
+        self.content.write(data)
         if self.wanted is None:
             seen = max(0, len(self.head) - 3)
             self.head += data
             self._find_body(self.head.find(b"\r\n\r\n", seen) + 4)
         else:
             self.tail = (self.tail + data)[-_TAIL_BYTES:]
+
+    def forget_body(self) -> None:
+        """Keep the head alone, as where the disk is full."""
+        with contextlib.suppress(OSError):
+            self.content.close()
+        self.content = _empty()
+        self.content.write(self.head)
+        self.exact, self.chunked, self.wanted = False, False, self.held + 1
 
     def _find_body(self, size: int) -> None:
         """Learn when to ask gunicorn, which alone decides where the request ends."""
@@ -153,7 +162,9 @@ class Arrived(SocketUnreader):
         self.wanted = size + (int(lengths[0]) if plain and not codings else 0)
         self.chunked = codings == [b"chunked"] and not lengths
         self.exact = not codings and (bool(plain) or not lengths)
-        self.expects = any(name == b"expect" for name, _value in fields)
+        self.expects = any(
+            name == b"expect" and value.strip() == b"100-continue" for name, value in fields
+        )
 
     @property
     def whole(self) -> bool:
@@ -302,15 +313,22 @@ class PatientWorker(ThreadWorker):
             self.drop(conn)
             return
         arrived = conn.arrived
-        arrived.add(data)
         self.held += len(data)
+        try:
+            arrived.add(data)
+        except OSError as error:
+            log.warning("A request could not be held: %s", error.strerror)
+            arrived.forget_body()
+            self.hand_over(conn, BusyError())
+            return
         if arrived.whole:
             self.hand_over(conn, RequestTimeout())
         elif end := self.too_much(arrived):
             self.hand_over(conn, end)
         elif arrived.expects and not arrived.invited:
             arrived.invited = True
-            sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            with contextlib.suppress(OSError):  # The next read finds out who has gone.
+                sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def too_much(self, arrived: Arrived) -> Exception | None:
         """Say what is wrong with a request that is not to be read on."""
