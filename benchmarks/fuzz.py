@@ -158,6 +158,11 @@ class Answer:
     body: bytes
 
 
+def taken(response: http.client.HTTPResponse) -> Answer:
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, response.read())
+
+
 class Client:
     """A visitor with a connection, a cookie and the token of the site's forms."""
 
@@ -175,18 +180,15 @@ class Client:
             try:
                 self.connection.request(method, path, body, given)
                 response = self.connection.getresponse()
-                return self._taken(response, response.read())
+                answer = taken(response)
+                if "undertone=" in answer.headers.get("set-cookie", ""):
+                    self.cookie = answer.headers["set-cookie"].partition(";")[0]
+                return answer
             except (ConnectionError, http.client.RemoteDisconnected):
                 self.connection.close()
                 if last:
                     raise
         raise AssertionError
-
-    def _taken(self, response: http.client.HTTPResponse, body: bytes) -> Answer:
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        if "undertone=" in headers.get("set-cookie", ""):
-            self.cookie = headers["set-cookie"].partition(";")[0]
-        return Answer(response.status, headers, body)
 
     def send(self, call: Call) -> Answer | None:
         """Send a hostile request; None where the server did not find it worth an answer."""
@@ -223,7 +225,7 @@ class Client:
             response = http.client.HTTPResponse(line)
             try:
                 response.begin()
-                return self._taken(response, response.read())
+                return taken(response)
             except (ConnectionError, http.client.HTTPException):
                 return None
 
@@ -266,6 +268,8 @@ def wrong_with(call: Call, answer: Answer | None) -> list[str]:
         last = Answer(200, answer.headers, answer.body.splitlines()[-1])
         found += [] if well_formed(last) else [f"last line {last.body[:200]!r}"]
         found += [] if b"internal_error" not in last.body else ["internal error"]
+    if b"not sent from this site" in answer.body and call.kind != "odd form":
+        found.append("token")
     api = call.path.startswith(("/api/", "/predict"))
     if api and answer.status >= 400 and "/json" not in answer.headers.get("content-type", ""):
         found.append("an error that is no JSON")
@@ -310,11 +314,14 @@ class Report:
         What must not be.
     memory : list of (int, float)
         Uploads done, and MB of all lasting processes in a quiet moment after them.
+    recordings : int
+        Files that were mutated.
     """
 
     counts: Counter = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     memory: list[tuple[int, float]] = field(default_factory=list)
+    recordings: int = 0
     seconds: float = 0.0
 
 
@@ -323,7 +330,7 @@ class Run:
 
     def __init__(self, server: Server, corpus: Corpus, seed: int, kept: Path) -> None:
         self.server, self.corpus, self.seed, self.kept = server, corpus, seed, kept
-        self.report, self.own = Report(), threading.local()
+        self.report, self.own = Report(recordings=len(corpus)), threading.local()
 
     def upload(self, number: int) -> None:
         """Send one, and look at all that comes of it."""
@@ -410,9 +417,10 @@ def page(report: Report, seed: int) -> str:
         f"{CLIENTS} clients sent to it at once, {total / report.seconds:.0f} uploads a second.",
         "",
         "The recordings are one voice in every format and subtype that libsndfile and ffmpeg write",
-        "here (112 files), then mutated; `benchmarks/hostile.py` says how. They go to `/predict`,",
-        "`/api/v1/analyses`, `/analyses` (kept and not) and `/api/v1/live`, as forms and bodies,",
-        "with and without a stream of progress. What was kept is looked at and deleted.",
+        f"here ({report.recordings} files), then mutated; `benchmarks/hostile.py` says how. They",
+        "go to `/predict`, `/api/v1/analyses`, `/analyses` (kept and not) and `/api/v1/live`, as",
+        "forms and bodies, with and without a stream of progress. What was kept is looked at, then",
+        "deleted.",
         "",
         "| what was done | " + " | ".join(str(status or "closed") for status in statuses) + " |",
         "|---" * (1 + len(statuses)) + "|",

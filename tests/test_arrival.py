@@ -253,7 +253,7 @@ def test_a_full_disk_ends_neither_worker_nor_connection(tmp_path):
         assert answer(port, PAGE + b"Connection: close\r\n\r\n")[0] == 200
     log = (tmp_path / "log").read_text()
     assert "A request could not be held: File too large" in log
-    assert log.count("Booting worker") == 1 and "Traceback" not in log
+    assert log.count("Booting worker") == 1 and "gunicorn/" not in log
 
 
 def test_who_reads_nothing_is_left_and_the_others_are_answered(port):
@@ -277,6 +277,14 @@ def test_who_reads_nothing_is_left_and_the_others_are_answered(port):
         f"http://127.0.0.1:{port}/docs/assets/js/swagger-ui-bundle.js", timeout=PATIENCE_S
     )
     assert len(whole.content) > 1_000_000
+
+
+def test_a_neighbour_is_believed_no_more_than_others(port):
+    """gunicorn by itself believes whoever asks from this machine, and fails over SCRIPT_NAME."""
+    lines = b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 203.0.113.9\r\nSCRIPT_NAME: /x\r\n"
+    status, headers, _body = answer(port, PAGE + lines + b"Connection: close\r\n\r\n")
+    assert status == 200
+    assert "strict-transport-security" not in headers
 
 
 def test_no_address_and_no_trace_in_the_log(port, folder):

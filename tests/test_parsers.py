@@ -126,6 +126,8 @@ def test_addresses_with_names_in_them(app, name):
 def test_what_is_accepted(app, accept):
     with app.test_request_context("/predict", headers={"Accept": accept}):
         assert streaming.wanted() in (True, False)
+    page = app.test_client().get("/offline", headers={"Accept-Language": accept})
+    assert page.status_code == 200 and re.search(r'<html lang="(en|de|pl)"', page.text)
 
 
 @given(
