@@ -122,7 +122,7 @@ def read_bundle(name: str | Path) -> Bundle:
             encoder=EncoderConfig(**card["encoder"]) if card.get("encoder") else None,
             file=card.get("file", SERVING_FILE),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise CorruptBundleError(path=str(folder), detail=detail) from error
 

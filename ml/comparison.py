@@ -92,6 +92,8 @@ def read_line(text: str, number: int) -> Line:
         raise LogLineError(line=number, detail=f"{error} is missing") from None
     except TypeError:
         raise LogLineError(line=number, detail="it is no object as it should be") from None
+    except (OverflowError, RecursionError) as error:
+        raise LogLineError(line=number, detail=f"it goes beyond all measure ({error})") from None
     except json.JSONDecodeError as error:
         raise LogLineError(line=number, detail=f"it is no JSON ({error})") from None
     except ValueError as error:

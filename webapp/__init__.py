@@ -18,14 +18,12 @@ from webapp.challenger import Challenger, export_challenge
 from webapp.contributions import Contributions
 from webapp.errors import handle_errors
 from webapp.languages import choose_languages
+from webapp.limits import limit_requests
 from webapp.openapi import described_app, docs
 from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
 from webapp.running import RunningAnalyses
 from webapp.settings import ROOT, Settings, read_settings, session_key
 from webapp.storage import open_storage
-
-FORM_OVERHEAD_BYTES = 64 * 1024
-"""What a form may weigh beside the recording in it."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "; ".join(
@@ -68,13 +66,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     app.config.update(
         SECRET_KEY=session_key(settings),
-        MAX_CONTENT_LENGTH=settings.max_upload_mb * 1024 * 1024 + FORM_OVERHEAD_BYTES,
         PERMANENT_SESSION_LIFETIME=timedelta(days=settings.retention_days),
         SESSION_COOKIE_NAME="undertone",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_TIME_LIMIT=None,
     )
+    limit_requests(app, settings)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = SessionCookie()
     challenger = Challenger(settings, open_storage(settings, "challenge"))

@@ -47,6 +47,11 @@ RETRY_READY_S = 10.0
 LIVE_S = 6
 """Longest stretch of a live request, seconds."""
 
+LIVE_BYTES = 2 * 16_000 * LIVE_S
+
+WAITING = 10
+"""Recordings that may wait for a place at once, each of which keeps a thread of the server."""
+
 NOT_KEPT = ml.Notice(
     "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
 )
@@ -193,6 +198,7 @@ class Analyser:
         self._wait_s = wait_s
         self._challenger = challenger
         self._places = threading.BoundedSemaphore(settings.concurrency)
+        self._inside = threading.BoundedSemaphore(settings.concurrency + WAITING)
         self._recognizers: dict[str, ml.Recognizer] = {}
         self._loading = threading.Lock()
         self._checking = threading.Lock()
@@ -287,10 +293,10 @@ class Analyser:
         """
         import numpy as np
 
+        if len(pcm) > LIVE_BYTES:
+            raise LiveSoundError(given=f"more than {LIVE_S} s", wanted=f"{LIVE_S} s at most")
         if not pcm or len(pcm) % 2:
             raise LiveSoundError(given=f"{len(pcm)} bytes", wanted="whole samples of two bytes")
-        if len(pcm) > 2 * 16_000 * LIVE_S:
-            raise LiveSoundError(given=f"{len(pcm) / 32_000:.1f} s", wanted=f"{LIVE_S} s at most")
         samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768
         recognizer = self._recognizer(model)
         with self._place():
@@ -352,12 +358,17 @@ class Analyser:
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=self._wait_s):
+        if not self._inside.acquire(blocking=False):
             raise BusyError()
         try:
-            yield
+            if not self._places.acquire(timeout=self._wait_s):
+                raise BusyError()
+            try:
+                yield
+            finally:
+                self._places.release()
         finally:
-            self._places.release()
+            self._inside.release()
 
     @property
     def _limits(self) -> ml.DecodeLimits:

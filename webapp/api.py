@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 
 import ml
 from webapp import cards, schemas, streaming
-from webapp.analysis import Analyser, Analysis, LiveSoundError, display_name
+from webapp.analysis import LIVE_BYTES, Analyser, Analysis, LiveSoundError, display_name
 from webapp.uploads import saved_recording
 
 LIVE_TYPE = "audio/L16"
@@ -182,7 +182,8 @@ def live(query: schemas.ModelChoice) -> Response:
     if request.mimetype != "audio/l16" or rate != "16000":
         wanted = f"{LIVE_TYPE};rate=16000"
         raise LiveSoundError(given=request.content_type or "no media type", wanted=wanted)
-    return jsonify(_analyser().live(request.get_data(), query.model or None))
+    sound = request.stream.read(LIVE_BYTES + 1)
+    return jsonify(_analyser().live(sound, query.model or None))
 
 
 @api.get("/api/v1/models", responses={200: schemas.Models, **ERRORS})
@@ -238,9 +239,10 @@ def _analyser() -> Analyser:
 
 def _asker() -> str:
     """Give the secret of whoever asks: the bearer's token, else this browser's id."""
-    authorization = request.authorization
-    if authorization and authorization.type == "bearer" and authorization.token:
-        return authorization.token
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    # Werkzeug's own reader fails on what is no ASCII.
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
     return session.get("owner", "")
 
 

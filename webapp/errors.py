@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 
-from flask import Flask, Response, g, jsonify, render_template, request
+from flask import Flask, Response, abort, g, jsonify, render_template, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from flask_wtf.csrf import CSRFError
@@ -16,6 +16,7 @@ from webapp.access import ApiKeyError
 from webapp.analysis import BusyError, LiveSoundError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
+from webapp.limits import REFUSED, FormTooLargeError
 from webapp.running import CancelledError
 from webapp.storage import AnalysisNotFoundError, StorageError
 from webapp.uploads import NoFileError
@@ -37,6 +38,7 @@ STATUS: dict[type[ml.SerError], int] = {
     ModelChangedError: 409,
     ml.TooLargeError: 413,
     ml.TooLongError: 413,
+    FormTooLargeError: 413,
     ml.UnsupportedFormatError: 415,
     ml.CorruptAudioError: 422,
     ml.NoAudioTrackError: 422,
@@ -52,11 +54,14 @@ TITLES = {
     401: lazy_gettext("Not without a key"),
     404: lazy_gettext("Not found"),
     405: lazy_gettext("Not possible here"),
+    408: lazy_gettext("Too slow"),
     409: lazy_gettext("No longer possible"),
     413: lazy_gettext("Too much at once"),
+    414: lazy_gettext("Too much at once"),
     415: lazy_gettext("Not a recording that can be read"),
     422: lazy_gettext("The recording cannot be read"),
     429: lazy_gettext("Too much at once"),
+    431: lazy_gettext("Too much at once"),
     503: lazy_gettext("Not possible at the moment"),
 }
 
@@ -70,6 +75,21 @@ HTTP_WORDS = {
         "method_not_allowed",
         lazy_gettext("This address does not take {method}."),
         lazy_gettext("Go back to the start."),
+    ),
+    408: (
+        "too_slow",
+        lazy_gettext("The request came too slowly, and was given up."),
+        lazy_gettext("Try again, with a better connection or a shorter recording."),
+    ),
+    414: (
+        "address_too_long",
+        lazy_gettext("The address is longer than any of this site."),
+        lazy_gettext("Go back to the start."),
+    ),
+    431: (
+        "header_too_large",
+        lazy_gettext("The request's header has more or longer lines than are taken."),
+        lazy_gettext("Delete this site's cookies, or send fewer headers."),
     ),
     429: (
         "rate_limited",
@@ -95,6 +115,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 def handle_errors(app: Flask) -> None:
     """Give every request an id, every answer its header, and every error its form."""
     app.before_request(_name_request)
+    app.before_request(_refuse)
     app.after_request(_finish)
     app.register_error_handler(ml.SerError, _known)
     app.register_error_handler(CSRFError, _csrf)
@@ -114,6 +135,12 @@ def _name_request() -> None:
     g.start = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _refuse() -> None:
+    """Answer for the server that refuses a request, such as one that it could not understand."""
+    if status := request.environ.get(REFUSED):
+        abort(status)
 
 
 def _finish(response: Response) -> Response:
@@ -188,10 +215,14 @@ def _csrf(error: CSRFError) -> Response:
 
 
 def _too_large(error: HTTPException) -> Response:
-    limit = request.max_content_length or 0
-    too_large = ml.TooLargeError(
-        size_mb=(request.content_length or 0) / 1024**2, limit_mb=limit // 1024**2
-    )
+    limit, size = request.max_content_length or 0, request.content_length
+    limit_mb = limit // 1024**2
+    if size is None:
+        text = _("More came than the %(limit)s MB that a file may have.", limit=limit_mb)
+        return _answer(413, ml.TooLargeError.code, text, _(ml.TooLargeError.hint_template))
+    if size <= limit:
+        return _known(FormTooLargeError())
+    too_large = ml.TooLargeError(size_mb=size / 1024**2, limit_mb=limit_mb)
     return _answer(413, too_large.code, *_told(too_large))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import (
     Blueprint,
     Response,
@@ -151,8 +153,8 @@ def language(code: str) -> BaseResponse:
         abort(404)
     remember(code)
     place = request.args.get("to", "")
-    # An address of this site only: elsewhere nobody is sent.
-    inside = place.startswith("/") and not place.startswith(("//", "/\\"))
+    # An address of this site only, without the tabs and backslashes that browsers read otherwise.
+    inside = re.fullmatch(r"/(?!/)[!-\[\]-~]*", place)
     return redirect(place if inside else url_for("pages.home"), code=303)
 
 

@@ -182,7 +182,10 @@ def take_back(id: str) -> BaseResponse:
 def audio(id: str) -> Response:
     """Send the converted clip; players ask for ranges of it."""
     wav = analyser().audio(id, owner_of(session), request.args.get("key", ""))
-    return send_file(io.BytesIO(wav), mimetype="audio/wav", conditional=True, etag=id)
+    sound = io.BytesIO(wav)
+    return send_file(
+        sound, mimetype="audio/wav", download_name="undertone.wav", conditional=True, etag=id
+    )
 
 
 @pages.post("/analyses/<id>/delete")

@@ -5,6 +5,7 @@ from typing import Any
 
 from joblib import cpu_count
 
+from webapp.analysis import WAITING
 from webapp.logs import log_config
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.telemetry import report_requests
@@ -25,11 +26,20 @@ def processes(settings: Settings, cores: int) -> int:
 wsgi_app = "webapp.wsgi:app"
 bind = f"{settings.host}:{settings.port}"
 preload_app = True
-worker_class = "gthread"
+worker_class = "webapp.arrival.PatientWorker"
+# Each may take two file descriptors, of which a process often has 1024.
+worker_connections = 256
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+# Files go out as everything else does, so that nobody reads them for ever.
+sendfile = False
+# What a proxy says is believed by SER_PROXY_HOPS alone.
+forwarded_allow_ips = ""
 # The cores that this process may use, within a container's share of them.
 workers = processes(settings, cpu_count())
-# Recordings that wait for a place, and pages beside them.
-threads = settings.concurrency + 14
+# Recordings that are analysed or wait for a place, and pages beside them.
+threads = settings.concurrency + WAITING + 4
 # For a worker that no longer answers its master; analyses run in threads and may take longer.
 timeout = 120
 # App Service kills what has not stopped after WEBSITES_CONTAINER_STOP_TIME_LIMIT: at most 120 s.

@@ -35,7 +35,7 @@ def _path(value: str) -> Path:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
-        if re.fullmatch(r"\d{1,9}", value) and low <= int(value) <= high:
+        if re.fullmatch(r"[0-9]{1,9}", value) and low <= int(value) <= high:
             return int(value)
         raise ValueError(f"a whole number from {low} to {high}")
 
@@ -187,7 +187,7 @@ class Settings:
         "60 per minute",
         "How many recordings a key, or else an address, may have analysed; off for no limit.",
         _matching(
-            r"off|[1-9]\d{0,6} per (second|minute|hour|day)", "such as 60 per minute, or off"
+            r"off|[1-9][0-9]{0,6} per (second|minute|hour|day)", "such as 60 per minute, or off"
         ),
     )
     rate_store: str = _setting(

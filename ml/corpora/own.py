@@ -73,28 +73,33 @@ def _read_speakers(table: Path) -> dict[str, Speaker]:
 
 def _rows(table: Path) -> Iterator[_Row]:
     """Read and check the table line by line."""
-    speakers: dict[str, Speaker] = {}
-    paths: set[Path] = set()
     with table.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, restkey="")
-        missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
-        if missing:
+        try:
+            yield from _checked(reader, table)
+        except UnicodeDecodeError:  # No table at all, which is said by `read_clips`.
+            raise
+        except (ValueError, csv.Error, OSError) as error:
             raise CorpusTableError(
-                path=str(table), line=1, detail=f"there is no column {', '.join(missing)}"
-            )
-        for cells in reader:
-            try:
-                row = _row(cells, table)
-                if row.clip.path in paths:
-                    raise ValueError(f"'{cells['path']}' came before")
-                if speakers.setdefault(row.clip.speaker, row.speaker) != row.speaker:
-                    raise ValueError(f"sex or age of '{cells['speaker']}' differ from before")
-            except ValueError as error:
-                raise CorpusTableError(
-                    path=str(table), line=reader.line_num, detail=str(error)
-                ) from error
-            paths.add(row.clip.path)
-            yield row
+                path=str(table), line=reader.line_num or 1, detail=str(error)
+            ) from error
+
+
+def _checked(reader: csv.DictReader, table: Path) -> Iterator[_Row]:
+    """Check each line, and against those before it; a ValueError says what is wrong."""
+    speakers: dict[str, Speaker] = {}
+    paths: set[Path] = set()
+    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"there is no column {', '.join(missing)}")
+    for cells in reader:
+        row = _row(cells, table)
+        if row.clip.path in paths:
+            raise ValueError(f"'{cells['path']}' came before")
+        if speakers.setdefault(row.clip.speaker, row.speaker) != row.speaker:
+            raise ValueError(f"sex or age of '{cells['speaker']}' differ from before")
+        paths.add(row.clip.path)
+        yield row
 
 
 def _row(cells: dict[str, str], table: Path) -> _Row:
