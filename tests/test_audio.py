@@ -4,6 +4,7 @@ import io
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import socket
 import struct
@@ -13,6 +14,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -609,3 +611,38 @@ def test_a_caller_interrupted_before_it_asks_leaves_no_trace(capfd):
     supervisor.close()
     assert os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) == 0
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB, where temporary files go; it is no more afterwards."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk here")
+    decoder._server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(disk))
+        patch.setattr(tempfile, "tempdir", None)
+        try:
+            yield disk
+        finally:
+            decoder._server.stop()
+            subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_a_full_disk_is_not_the_recordings_fault(small_disk: Path, tmp_path: Path, suffix) -> None:
+    clip = encode(tmp_path / f"clip.{suffix}", seconds=20.0)
+    with pytest.raises(errors.NoRoomError):
+        decode(clip)
+    assert eventually(lambda: not [path for path in small_disk.iterdir()])
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    for source in (clip, clip.read_bytes()):
+        with pytest.raises(errors.NoRoomError):
+            decode(source)
+    (small_disk / "filler").unlink()
+    assert_tone(decode(encode(tmp_path / f"short.{suffix}")), 2.0)

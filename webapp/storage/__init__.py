@@ -18,6 +18,7 @@ from webapp.storage.protocol import (
     StorageError,
     check_id,
     digest,
+    still_there,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "check_id",
     "digest",
     "open_storage",
+    "still_there",
 ]
 
 

@@ -1,6 +1,7 @@
 """Analyses as blobs in Azure Blob Storage."""
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -37,18 +38,21 @@ class AzureStorage:
         Age from which blobs without a record are taken for left-overs.
     """
 
-    TIMEOUTS: ClassVar[dict[str, float]] = {"connection_timeout": 3, "read_timeout": 30}
+    TIMEOUTS: ClassVar[dict[str, float]] = {"connection_timeout": 3, "read_timeout": 10}
+    """Seconds without a word after which the storage counts as silent; no call waits longer."""
 
     def __init__(self, settings: Settings, left_over_after: timedelta = timedelta(hours=1)) -> None:
         self._settings = settings
         self._left_over_after = left_over_after
+        self._reach = _Reach()
 
     @cached_property
     def _container(self) -> "ContainerClient":
         """The connection; azure's libraries load here, on first use."""
         from azure.storage.blob import BlobServiceClient, LinearRetry
 
-        retry = LinearRetry(backoff=1, retry_total=1, random_jitter_range=0)
+        # What stayed silent is not asked again: somebody waits, and holds a thread meanwhile.
+        retry = LinearRetry(backoff=1, retry_total=1, random_jitter_range=0, retry_read=0)
         options: dict[str, Any] = {"retry_policy": retry, **self.TIMEOUTS}
         if self._settings.azure_connection_string:
             service = BlobServiceClient.from_connection_string(
@@ -74,7 +78,8 @@ class AzureStorage:
 
         with as_storage_error(AzureError, OSError, ValueError):
             try:
-                yield
+                with self._reach.calling():
+                    yield
             except ResourceNotFoundError:
                 raise AnalysisNotFoundError() from None
 
@@ -96,12 +101,16 @@ class AzureStorage:
                 write()
 
     def _write(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
-        """Write all parts; the first one claims the id, and a failure after it takes all back."""
+        """Write all parts; the first one claims the id, and any other failure takes all back."""
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
         first, *others = sorted(parts, key=PARTS.index)
-        self._upload(f"{id}/{first}", parts[first], expires, overwrite=False)
         try:
+            self._upload(f"{id}/{first}", parts[first], expires, overwrite=False)
             for part in others:
                 self._upload(f"{id}/{part}", parts[part], expires, overwrite=True)
+        except (ResourceExistsError, ResourceNotFoundError):
+            raise  # The id is another's, or the container is still to be made: nothing is written.
         except BaseException:
             with contextlib.suppress(StorageError):
                 self.delete(id)
@@ -197,3 +206,35 @@ class AzureStorage:
         for id, blobs in self._blobs().items():
             if RECORD not in blobs and all(blob.last_modified < before for blob in blobs.values()):
                 self.delete(id)
+
+
+class _Reach:
+    """Knows whether the storage answers, so that few threads wait for one that does not.
+
+    Once it was silent, one call at a time finds out whether it is back, and the others fail at
+    once.
+    """
+
+    def __init__(self) -> None:
+        self._silent = False
+        self._finding_out = threading.RLock()
+
+    @contextlib.contextmanager
+    def calling(self) -> Iterator[None]:
+        """Call the storage, unless it is silent and another thread is finding out."""
+        from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+        with contextlib.ExitStack() as held:
+            if self._silent:
+                if not self._finding_out.acquire(blocking=False):
+                    raise StorageError(detail="no answer so far")
+                held.callback(self._finding_out.release)
+            try:
+                yield
+            except (ServiceRequestError, ServiceResponseError):
+                self._silent = True
+                raise
+            except Exception:
+                self._silent = False  # Even a refusal is an answer.
+                raise
+            self._silent = False

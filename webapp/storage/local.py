@@ -24,9 +24,9 @@ class LocalStorage:
     Parameters
     ----------
     root : Path
-        Made when the first analysis is kept. Folders whose names begin with a dot are being
-        written or deleted; whoever does that holds a shared lock on ``root/.lock``, so whoever
-        gets the exclusive lock knows that such folders are left-overs.
+        Made when the first analysis is kept. Folders, and files in them, whose names begin with
+        a dot are being written or deleted; whoever does that holds a shared lock on
+        ``root/.lock``, so whoever gets the exclusive lock knows that such are left-overs.
     """
 
     def __init__(self, root: Path) -> None:
@@ -78,13 +78,20 @@ class LocalStorage:
         """See `Storage`."""
         folder = self.root / check_id(id)
         with as_storage_error(OSError):
-            draft = folder / f".{part}-{secrets.token_hex(8)}"
             try:
-                self._write(draft, content)
-                os.replace(draft, folder / part)
-                _sync_folder(folder)
+                with self._locked(fcntl.LOCK_SH):
+                    self._replace(folder, part, content)
             except FileNotFoundError:
                 raise AnalysisNotFoundError() from None
+
+    def _replace(self, folder: Path, part: str, content: bytes) -> None:
+        draft = folder / f".{part}-{secrets.token_hex(8)}"
+        try:
+            self._write(draft, content)
+            os.replace(draft, folder / part)
+            _sync_folder(folder)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def drop(self, id: str, part: str) -> None:
         """See `Storage`."""
@@ -140,12 +147,22 @@ class LocalStorage:
     def sweep(self) -> None:
         """See `Storage`."""
         with as_storage_error(OSError):
-            if not any(path.name.startswith(".") for path in self._folders()):
+            if not any(self._drafts()):
                 return
             with contextlib.suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
-                for path in self._folders():
-                    if path.name.startswith("."):
+                for path in self._drafts():
+                    if path.is_dir():
                         shutil.rmtree(path)
+                    else:
+                        path.unlink(missing_ok=True)
+
+    def _drafts(self) -> Iterator[Path]:
+        """Yield what is being written or deleted: whole analyses, and single parts of others."""
+        for path in self._folders():
+            if path.name.startswith("."):
+                yield path
+            elif ID.fullmatch(path.name):
+                yield from path.glob(".*")
 
     def _folders(self) -> list[Path]:
         try:

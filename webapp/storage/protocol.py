@@ -3,10 +3,10 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 import ml
 
@@ -49,6 +49,9 @@ def check_id(id: str) -> str:
     return id
 
 
+Found = TypeVar("Found")
+
+
 class Storage(Protocol):
     """Keeps the `PARTS` of each analysis, whole or not at all.
 
@@ -87,6 +90,23 @@ class Storage(Protocol):
         """Remove what interrupted writes and deletions left behind."""
 
 
+def still_there(storage: Storage, owner: str, get: Callable[[str], Found]) -> Iterator[Found]:
+    """Yield what an owner's marks lead to; a mark of what is gone is taken away.
+
+    Parameters
+    ----------
+    get : callable
+        Gives what is kept under an id, or raises `AnalysisNotFoundError`.
+    """
+    for id in storage.marked(owner):
+        try:
+            found = get(id)
+        except AnalysisNotFoundError:
+            storage.unmark(owner, id)
+        else:
+            yield found
+
+
 def digest(secret: str) -> str:
     """Give the hash of a secret, which is all that is kept of it."""
     return hashlib.sha256(secret.encode()).hexdigest()
@@ -98,4 +118,5 @@ def as_storage_error(*errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        raise StorageError(detail=type(error).__name__) from error
+        told = error.strerror if isinstance(error, OSError) else None
+        raise StorageError(detail=told or type(error).__name__) from error
