@@ -22,7 +22,7 @@ from webapp.models import ModelUnavailableError
 from webapp.places import BusyError
 from webapp.running import CancelledError
 from webapp.settings import Settings
-from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.storage import AnalysisNotFoundError, NotDeletedError, StorageError
 from webapp.uploads import NoFileError
 
 HEAVY = (
@@ -184,7 +184,7 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
     met = {*leaves(ml.AudioError), *leaves(ml.ModelError), ml.UnknownLabelsError}
     met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError, ApiKeyError}
     met |= {LiveSoundError, NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
-    met |= {CancelledError, ModelUnavailableError, ml.NoRoomError}
+    met |= {CancelledError, ModelUnavailableError, NotDeletedError, ml.NoRoomError}
     met -= {ml.CorruptBundleError}  # It names a path; visitors meet ModelUnavailableError instead.
     # These name a path, which only the command line is given.
     met -= {ml.UnreadableFileError, ml.EncoderWeightsError}

@@ -77,8 +77,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.session_interface = SessionCookie()
     patient = PatientClock()
+    app.session_interface = SessionCookie(patient)
     challenger = Challenger(settings, open_storage(settings, "challenge"), clock=patient)
     analyser = Analyser(
         settings, open_storage(settings), deletion_clock=patient, challenger=challenger

@@ -168,7 +168,8 @@ class Analyser:
     clock : callable
         Gives the present moment, UTC.
     deletion_clock : callable, optional
-        Gives the moment by which a sweep deletes, see `webapp.clock`; `clock` if not given.
+        Gives the moment by which things are over and deleted, see `webapp.clock`; `clock` if not
+        given.
     wait_s : float
         How long a recording waits for a free place before `BusyError`, see `webapp.places`.
     challenger : Challenger, optional
@@ -418,7 +419,7 @@ class Analyser:
         record = _parsed(self._storage.read(id, RECORD))
         expires = datetime.fromisoformat(record["expires"])
         owned = [hmac.compare_digest(kept, digest(owner)) for kept in record["owners"]]
-        if expires <= self._clock() or not (any(owned) or self._opens(id, key)):
+        if expires <= self._deletion_clock() or not (any(owned) or self._opens(id, key)):
             raise AnalysisNotFoundError()
         return Analysis(
             id=id,
@@ -483,7 +484,7 @@ class Analyser:
         except AnalysisNotFoundError:
             return "", None
         until = datetime.fromisoformat(share["until"])
-        return share["key"], until if until > self._clock() else None
+        return share["key"], until if until > self._deletion_clock() else None
 
     def delete(self, id: str, owner: str) -> None:
         """Remove recording and record now; raises as `get` does."""

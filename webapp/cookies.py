@@ -1,12 +1,25 @@
 """The signed cookie in which a browser holds its id, and what it outlives."""
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import SignatureExpired, TimestampSigner, URLSafeTimedSerializer
 
 
 class SessionCookie(SecureCookieSessionInterface):
-    """Flask's signed cookie, sent over HTTPS only where the request came so."""
+    """Flask's signed cookie, sent over HTTPS only where the request came so.
+
+    Parameters
+    ----------
+    clock : callable
+        Gives the moment by which a cookie's age is told, UTC.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """See Flask."""
@@ -17,6 +30,7 @@ class SessionCookie(SecureCookieSessionInterface):
         serializer = super().get_signing_serializer(app)
         if serializer:
             serializer.signer = _Signer
+            serializer.signer_kwargs["clock"] = self._clock
         return serializer
 
 
@@ -26,6 +40,14 @@ class _Signer(TimestampSigner):
     It bears a moment that is still to come. Refused, as is usual, it would be replaced by one of a
     new browser, which no longer finds what it has made.
     """
+
+    def __init__(self, *given: Any, clock: Callable[[], datetime], **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        """See `itsdangerous`."""
+        return int(self._clock().timestamp())
 
     def unsign(self, signed_value, max_age=None, return_timestamp=False):  # type: ignore[no-untyped-def]
         """See `itsdangerous`."""

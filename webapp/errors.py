@@ -20,7 +20,7 @@ from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.models import ModelUnavailableError
 from webapp.places import BusyError
 from webapp.running import CancelledError
-from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.storage import AnalysisNotFoundError, NotDeletedError, StorageError
 from webapp.uploads import NoFileError
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ STATUS: dict[type[ml.SerError], int] = {
     ml.DecoderTimeoutError: 422,
     ml.NoRoomError: 503,
     BusyError: 503,
+    NotDeletedError: 503,
     StorageError: 503,
     ModelUnavailableError: 503,
 }

@@ -6,6 +6,7 @@ from typing import Any
 from joblib import cpu_count
 
 from webapp.logs import log_config
+from webapp.places import WAITING
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.telemetry import report_requests
 
@@ -28,8 +29,8 @@ preload_app = True
 worker_class = "gthread"
 # The cores that this process may use, within a container's share of them.
 workers = processes(settings, cpu_count())
-# Recordings that wait for a place, and pages beside them.
-threads = settings.concurrency + 14
+# Recordings that are analysed or wait for a place, and pages beside them.
+threads = settings.concurrency + WAITING + 14
 # For a worker that no longer answers its master; analyses run in threads and may take longer.
 timeout = 120
 # App Service kills what has not stopped after WEBSITES_CONTAINER_STOP_TIME_LIMIT: at most 120 s.

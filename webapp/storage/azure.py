@@ -18,6 +18,7 @@ from webapp.storage.protocol import (
     StorageError,
     as_storage_error,
     check_id,
+    not_deleted,
 )
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 
 class AzureStorage:
-    """Keeps each analysis as blobs ``<id>/<part>``; the record is written last, deleted first.
+    """Keeps each analysis as blobs ``<id>/<part>``; the record is written and deleted last.
 
-    Blobs without a record do not count: they are being written, or left over from a failure.
+    Blobs without a record do not count: they are being written, or left over from a failure. A
+    deletion that fails half-way leaves the record, so that it can be asked for again.
 
     Parameters
     ----------
@@ -177,8 +179,8 @@ class AzureStorage:
         from azure.core.exceptions import ResourceNotFoundError
 
         check_id(id)
-        with self._errors():
-            for part in reversed(PARTS):
+        with not_deleted(), self._errors():
+            for part in sorted(PARTS, key=RECORD.__eq__):
                 with contextlib.suppress(ResourceNotFoundError):
                     self._container.delete_blob(f"{id}/{part}")
 

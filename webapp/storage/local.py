@@ -15,6 +15,7 @@ from webapp.storage.protocol import (
     AnalysisNotFoundError,
     as_storage_error,
     check_id,
+    not_deleted,
 )
 
 
@@ -126,7 +127,7 @@ class LocalStorage:
     def delete(self, id: str) -> None:
         """See `Storage`."""
         path = self.root / check_id(id)
-        with as_storage_error(OSError):
+        with not_deleted(), as_storage_error(OSError):
             if not path.exists():
                 return
             with self._locked(fcntl.LOCK_SH):

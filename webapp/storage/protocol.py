@@ -28,6 +28,18 @@ class StorageError(ml.SerError):
     hint_template: ClassVar[str] = "Try again in a few minutes."
 
 
+class NotDeletedError(StorageError):
+    """The storage failed while something was being deleted."""
+
+    code: ClassVar[str] = "not_deleted"
+    message_template: ClassVar[str] = (
+        "Not everything could be deleted: the storage cannot be reached at the moment ({detail})."
+    )
+    hint_template: ClassVar[str] = (
+        "Delete it again in a few minutes; what is left goes on its day in any case."
+    )
+
+
 class AnalysisNotFoundError(ml.SerError):
     """Nothing is kept under this id, or not for whoever asks."""
 
@@ -81,7 +93,11 @@ class Storage(Protocol):
         """Name what was noted for an owner, whether it is still kept or not."""
 
     def delete(self, id: str) -> None:
-        """Remove all parts now; nothing happens where there is none."""
+        """Remove all parts now; nothing happens where there is none.
+
+        Raises `NotDeletedError` where the storage fails meanwhile: what is left can be deleted
+        again.
+        """
 
     def expired(self, now: datetime) -> tuple[str, ...]:
         """Name the analyses whose day has come."""
@@ -120,3 +136,12 @@ def as_storage_error(*errors: type[Exception]) -> Iterator[None]:
     except errors as error:
         told = error.strerror if isinstance(error, OSError) else None
         raise StorageError(detail=told or type(error).__name__) from error
+
+
+@contextlib.contextmanager
+def not_deleted() -> Iterator[None]:
+    """Say of a failure that it befell a deletion."""
+    try:
+        yield
+    except StorageError as error:
+        raise NotDeletedError(**error.params) from error
