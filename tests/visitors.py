@@ -22,6 +22,8 @@ class Visitor:
     def __init__(self, address: str) -> None:
         self.address = address
         self.session = requests.Session()
+        # A server that refuses a body without reading it ends the connection.
+        self.session.headers["Connection"] = "close"
 
     def get(self, path: str, **options) -> requests.Response:
         return self.session.get(f"{self.address}{path}", timeout=PATIENCE_S, **options)

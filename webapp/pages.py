@@ -192,7 +192,7 @@ def _models(unknown: str | None = None) -> str:
         "models.html",
         bundles=bundles,
         comparisons=comparisons([bundle.card for bundle in bundles]),
-        default=models.default,
+        default_model=models.default,
         broken=models.broken(),
         unknown=unknown,
     )
