@@ -46,12 +46,12 @@ class Run:
         Every request, in the order in which they were answered.
     """
 
-    def __init__(self, address: str, clips: list[Path], end_s: float, requests: int) -> None:
+    def __init__(self, address: str, clips: list[Path], seconds: float, requests: int) -> None:
         self.address, self.clips = address, [(clip.name, clip.read_bytes()) for clip in clips]
         self.start_s = time.perf_counter()
         self.asked: list[Asked] = []
         self.memory: list[Memory] = []
-        self._end_s, self._requests = end_s, requests
+        self._seconds, self._requests = seconds, requests
         self.over = threading.Event()
 
     @property
@@ -60,8 +60,12 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        late = self._end_s and self.now_s >= self._end_s
-        return self.over.is_set() or bool(late) or 0 < self._requests <= len(self.asked)
+        return self.left_s <= 0 or 0 < self._requests <= len(self.asked)
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the run is over; a minute where it has no end in time."""
+        return self._seconds - self.now_s if self._seconds else 60.0
 
     def watch(self, pid: int) -> None:
         """Note the memory of a site's processes until the run is over."""
@@ -144,11 +148,8 @@ class Visitor:
         taken_s = self._run.now_s - begun_s
         self._run.asked.append(Asked(route, begun_s, taken_s, status, bool(wait), silence_s))
         if wait and status in (429, 503):
-            self._run.over.wait(min(float(wait), self._left_s()))
+            self._run.over.wait(max(0.0, min(float(wait), self._run.left_s)))
         return answer
-
-    def _left_s(self) -> float:
-        return max(0.0, self._run._end_s - self._run.now_s) if self._run._end_s else 60.0
 
 
 def _read(answer: requests.Response) -> float:
@@ -182,10 +183,10 @@ def _resident(pid: int) -> int:
     return int(found[1]) if found else 0
 
 
-def clips(folder: Path) -> list[Path]:
-    """Write the bundled samples in the formats that visitors have."""
+def clips(folder: Path, samples: int | None = None) -> list[Path]:
+    """Write the bundled samples, or the first few, in the formats that visitors have."""
     found = []
-    for source in sorted((ROOT / "samples").glob("*.flac")):
+    for source in sorted((ROOT / "samples").glob("*.flac"))[:samples]:
         for suffix, options in FORMATS.items():
             target = folder / f"{source.stem}.{suffix}"
             command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-i", source]
@@ -194,13 +195,11 @@ def clips(folder: Path) -> list[Path]:
     return found
 
 
-def load(visitors: int, seconds: float = 0.0, requests: int = 0) -> Run:
+def load(visitors: int, seconds: float = 0.0, requests: int = 0, samples: int | None = None) -> Run:
     """Let so many visitors come, for so long or for so many requests in all."""
     settings = {"SER_PROXY_HOPS": "1", "SER_RATE_LIMIT": RATE_LIMIT}
     with tempfile.TemporaryDirectory() as folder, running_site(**settings) as site:
-        run = Run(site.address, clips(Path(folder)), 0.0, requests)
-        run._end_s = seconds
-        run.start_s = time.perf_counter()
+        run = Run(site.address, clips(Path(folder), samples), seconds, requests)
         watching = threading.Thread(target=run.watch, args=(site.pid,))
         threads = [threading.Thread(target=Visitor(run, n).stay) for n in range(visitors)]
         for thread in (watching, *threads):
@@ -226,7 +225,6 @@ def main() -> None:
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": machine(),
         "visitors": visitors,
-        "seconds": round(run.now_s, 1),
         **summary(run.asked, run.memory),
     }
     figures = args.write.with_suffix(".json") if args.write else None

@@ -50,6 +50,7 @@ def summary(asked: Sequence[Asked], memory: Sequence[Memory]) -> dict[str, Any]:
     findings = Counter(f"{one.route} {one.status}" for one in asked if not allowed(one))
     lines = [one.silence_s for one in asked if one.route.endswith("lines")]
     return {
+        "seconds": round(seconds, 1),
         "requests": len(asked),
         "per_s": round(len(asked) / seconds, 2),
         "analyses_per_s": round(
