@@ -1,5 +1,5 @@
 from .audio import Waveform, decode, to_wav, warm
-from .bundle import DEFAULT_MODEL, Bundle, bundle_names, read_bundle
+from .bundle import BUNDLES, DEFAULT_MODEL, Bundle, bundle_names, check_bundle, read_bundle
 from .config import DecodeLimits, FeatureConfig, WindowConfig
 from .corpora import CORPORA, Corpus
 from .degrade import CONDITIONS
@@ -25,6 +25,7 @@ from .errors import (
     ModelError,
     NoAudioTrackError,
     NoKerasModelError,
+    NoRoomError,
     NoSoundsError,
     SerError,
     SpeakerOverlapError,
@@ -49,6 +50,7 @@ from .predict import Recognizer, load, recognize
 from .results import OUTCOMES, ModelInfo, Notice, Prediction, Quality, Segment, Vote
 
 __all__ = [
+    "BUNDLES",
     "CONDITIONS",
     "CORPORA",
     "DEFAULT_MODEL",
@@ -85,6 +87,7 @@ __all__ = [
     "ModelInfo",
     "NoAudioTrackError",
     "NoKerasModelError",
+    "NoRoomError",
     "NoSoundsError",
     "Notice",
     "Prediction",
@@ -108,6 +111,7 @@ __all__ = [
     "WindowConfig",
     "WorkerDiedError",
     "bundle_names",
+    "check_bundle",
     "decode",
     "explain_window",
     "export",

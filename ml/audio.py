@@ -67,6 +67,8 @@ def decode(source: bytes | str | Path, limits: DecodeLimits = DecodeLimits()) ->
         Before anything is decoded.
     UnsupportedFormatError, CorruptAudioError, NoAudioTrackError, TooLongError, DecoderTimeoutError
         From the decoder.
+    NoRoomError
+        If the disk is full.
     OSError
         If the path cannot be opened.
 
@@ -92,7 +94,7 @@ def _opened(source: bytes | str | Path, limits: DecodeLimits) -> Iterator[IO[byt
     """Open a file on disk with what came, once its size is right."""
     if isinstance(source, bytes):
         _check_size(len(source), limits)
-        with tempfile.TemporaryFile(prefix="undertone-") as file:
+        with decoder.needing_room(), tempfile.TemporaryFile(prefix="undertone-") as file:
             file.write(source)
             file.flush()
             yield file

@@ -18,6 +18,8 @@ from ml.results import ModelInfo
 from ml.runtimes import Network, open_network
 
 BUNDLES = Path(__file__).parent / "bundles"
+"""Where the bundles lie that ship, a folder each."""
+
 DEFAULT_MODEL = "encoder-cnn-gru"
 SERVING_FILE = "model.tflite"
 
@@ -123,7 +125,8 @@ def read_bundle(name: str | Path) -> Bundle:
             file=card.get("file", SERVING_FILE),
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        detail = f"{type(error).__name__}: {error}"
+        found = getattr(error, "strerror", None) or f"{type(error).__name__}, {error}"
+        detail = f"bundle.json: {found}"
         raise CorruptBundleError(path=str(folder), detail=detail) from error
 
 
@@ -141,8 +144,7 @@ class Scorer:
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         self._bundle = bundle
         content = _checked(bundle, bundle.file, bundle.sha256)
-        for name, sha256 in bundle.card.get("beside", {}).items():
-            _checked(bundle, name, sha256)
+        _check_beside(bundle)
         self.network: Network = open_network(bundle.path / bundle.file, content, threads)
 
     def score(self, *inputs: np.ndarray) -> Scores:
@@ -163,12 +165,40 @@ class Scorer:
         )
 
 
+def check_bundle(name: str | Path) -> Bundle:
+    """Read a bundle's description, and make sure that the network is the one described.
+
+    Raises
+    ------
+    UnknownModelError
+        If no bundle bears that name.
+    CorruptBundleError
+        If a file is missing, or is not the one that ``bundle.json`` describes.
+
+    Examples
+    --------
+    >>> import ml
+    >>> ml.check_bundle("cnn-gru").name
+    'cnn-gru'
+    """
+    bundle = read_bundle(name)
+    _checked(bundle, bundle.file, bundle.sha256)
+    _check_beside(bundle)
+    return bundle
+
+
+def _check_beside(bundle: Bundle) -> None:
+    for name, sha256 in bundle.card.get("beside", {}).items():
+        _checked(bundle, name, sha256)
+
+
 def _checked(bundle: Bundle, file: str, sha256: str) -> bytes:
     """Read a file of a bundle, if it is the one that the bundle describes."""
     try:
         content = (bundle.path / file).read_bytes()
     except OSError as error:
-        raise CorruptBundleError(path=str(bundle.path), detail=str(error)) from error
+        detail = f"{file}: {error.strerror}"
+        raise CorruptBundleError(path=str(bundle.path), detail=detail) from error
     if hashlib.sha256(content).hexdigest() != sha256:
         detail = f"{file} is not the file that was evaluated"
         raise CorruptBundleError(path=str(bundle.path), detail=detail)

@@ -6,6 +6,8 @@ convert the rest with exactly that demuxer, so that no file can make ffmpeg take
 and open another.
 """
 
+import errno
+import os
 import re
 import shutil
 import warnings
@@ -188,6 +190,8 @@ def convert(file: IO[bytes], raw: Path, limits: DecodeLimits) -> Source:
     Raises
     ------
     UnsupportedFormatError, NoAudioTrackError, CorruptAudioError, TooLongError
+    OSError
+        If the disk is full.
     """
     container = identify(file)
     source = _read_libsndfile(file, container, raw, limits) if container.libsndfile else None
@@ -274,6 +278,8 @@ def _convert_ffmpeg(
         )
         source = Source(container.name, start.frame_rate, start.channels)
     except CouldntDecodeError as error:
+        if os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         if _NO_TRACK in str(error):
             raise NoAudioTrackError(detail=f"{container.name} without audio") from error
         # Otherwise only the first second is missing: a track that sets in later.

@@ -9,11 +9,13 @@ The *server* has the libraries loaded and forks for each recording, so none pays
 a Python; it is no `multiprocessing` server because that would run the caller's main module again.
 The *supervisor* owns the temporary folder and the clock: whether the worker ends, overruns, is
 killed or the caller goes away, it kills the worker's process group and removes the folder. The
-*worker* meets the foreign bytes under limits of memory and file size. Replies are JSON, samples
-come as the descriptor of a file that has no name any more.
+*worker* meets the foreign bytes under limits of memory and file size. Replies are JSON and go
+through pipes, so that a full disk can still be told of; samples come as the descriptor of a file
+that has no name any more.
 """
 
 import atexit
+import errno
 import json
 import logging
 import os
@@ -26,7 +28,8 @@ import sys
 import tempfile
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, NoReturn
@@ -37,6 +40,10 @@ from ml.config import SAMPLE_RATE_HZ, DecodeLimits
 _log = logging.getLogger(__name__)
 
 _MESSAGE_BYTES = 1 << 16
+_REPLY_BYTES = select.PIPE_BUF
+"""A pipe takes so much at once or not at all, so that no half of a reply is ever read."""
+_TRACE_CHARACTERS = 600
+"""JSON writes one with six bytes at most."""
 _GRACE_S = 30.0
 """What a caller waits beyond the time limit before it takes the server for dead."""
 
@@ -133,6 +140,8 @@ def run(file: IO[bytes], limits: DecodeLimits) -> tuple[dict, IO[bytes]]:
     ------
     AudioError
         Whatever the decoder found, or `DecoderTimeoutError`.
+    NoRoomError
+        If the disk is full.
     """
     message, descriptors = _ask(file, limits)
     if not message:  # the server was killed just now; a new one is started
@@ -162,7 +171,8 @@ def _understood(reply: dict, descriptors: list[int]) -> tuple[dict, IO[bytes]]:
     if "crash" in reply:
         _log.error("the decoder failed: %s", reply["crash"])
         raise errors.CorruptAudioError(detail="the decoder failed on it")
-    kinds = {kind.code: kind for kind in errors.AudioError.__subclasses__()}
+    found: list[type[errors.SerError]] = [errors.NoRoomError, *errors.AudioError.__subclasses__()]
+    kinds = {kind.code: kind for kind in found}
     raise kinds[reply["code"]](**reply["params"])
 
 
@@ -171,6 +181,7 @@ def serve() -> None:
     from ml import codecs  # loaded here, once, and inherited by every fork
 
     codecs.preload()
+    tempfile.gettempdir()  # Where temporary files go is found out once, while there is room.
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -203,9 +214,14 @@ def _supervise(connection_fd: int, file_fd: int) -> None:
     if not asked:  # the caller was interrupted before it could
         return
     limits = DecodeLimits(**json.loads(asked))
-    with tempfile.TemporaryDirectory(prefix="undertone-") as folder:
-        reply = _watch(Path(folder), connection, file_fd, limits)
-        samples = [os.open(f"{folder}/raw", os.O_RDONLY)] if "source" in reply else []
+    samples: list[int] = []
+    try:
+        with needing_room(), tempfile.TemporaryDirectory(prefix="undertone-") as folder:
+            reply = _watch(Path(folder), connection, file_fd, limits)
+            if "source" in reply:
+                samples.append(os.open(f"{folder}/raw", os.O_RDONLY))
+    except errors.NoRoomError as error:
+        reply = _told(error)
     with suppress(ConnectionError):  # the caller has gone
         socket.send_fds(connection, [json.dumps(reply).encode()], samples)
 
@@ -216,7 +232,7 @@ def _watch(folder: Path, connection: socket.socket, file_fd: int, limits: Decode
     worker = os.fork()
     if worker == 0:
         connection.close()
-        _in_fork(_work, folder, file_fd, limits)
+        _in_fork(_work, folder, file_fd, limits, alive)
     with suppress(OSError):  # here and in the worker, so that neither outruns the other
         os.setpgid(worker, worker)
     os.close(alive)
@@ -226,13 +242,12 @@ def _watch(folder: Path, connection: socket.socket, file_fd: int, limits: Decode
     _, status = os.waitpid(worker, 0)
     if not ready:
         return {"code": "decoder_timeout", "params": {"limit_s": limits.timeout_s}}
-    reply = folder / "reply"
-    if ended in ready and os.waitstatus_to_exitcode(status) == 0 and reply.exists():
-        return json.loads(reply.read_bytes())
+    if ended in ready and (reply := os.read(ended, _REPLY_BYTES)):
+        return json.loads(reply)
     return {"crash": f"the worker ended with status {status}"}
 
 
-def _work(folder: Path, file_fd: int, limits: DecodeLimits) -> None:
+def _work(folder: Path, file_fd: int, limits: DecodeLimits, reply_fd: int) -> None:
     from ml import codecs
 
     with suppress(OSError):
@@ -240,15 +255,34 @@ def _work(folder: Path, file_fd: int, limits: DecodeLimits) -> None:
     tempfile.tempdir = str(folder)
     _limit(limits)
     try:
-        source = codecs.convert(os.fdopen(file_fd, "rb", buffering=0), folder / "raw", limits)
+        with needing_room():
+            source = codecs.convert(os.fdopen(file_fd, "rb", buffering=0), folder / "raw", limits)
         reply: dict = {"source": asdict(source)}
-    except errors.AudioError as error:
-        reply = {"code": error.code, "params": error.params}
+    except errors.SerError as error:
+        reply = _told(error)
     except MemoryError:
         reply = {"code": "corrupt_audio", "params": {"detail": "it unfolds beyond all memory"}}
     except Exception:
-        reply = {"crash": traceback.format_exc()[-4000:]}
-    (folder / "reply").write_text(json.dumps(reply), "utf-8")
+        reply = {"crash": traceback.format_exc()[-_TRACE_CHARACTERS:]}
+    os.write(reply_fd, json.dumps(reply).encode())
+
+
+def _told(error: errors.SerError) -> dict:
+    return {"code": error.code, "params": error.params}
+
+
+@contextmanager
+def needing_room() -> Iterator[None]:
+    """Raise `NoRoomError` where the disk is full, whatever a library made of that."""
+    try:
+        yield
+    except Exception as error:
+        found: BaseException | None = error
+        while found:
+            if isinstance(found, OSError) and found.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise errors.NoRoomError() from error
+            found = found.__context__
+        raise
 
 
 def _limit(limits: DecodeLimits) -> None:

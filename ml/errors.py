@@ -12,6 +12,7 @@
     │   ├── TooLongError              too_long
     │   ├── TooLargeError             too_large
     │   └── DecoderTimeoutError       decoder_timeout
+    ├── NoRoomError                   no_room
     ├── UnknownLabelsError            unknown_labels
     ├── ModelError
     │   ├── UnknownModelError         unknown_model
@@ -140,6 +141,14 @@ class DecoderTimeoutError(AudioError):
     code = "decoder_timeout"
     message_template = "Reading the recording took longer than {limit_s:g} seconds and was stopped."
     hint_template = "Send a shorter recording, or save it as WAV or MP3."
+
+
+class NoRoomError(SerError):
+    """The disk is full, so that what has to be written on the way cannot be."""
+
+    code = "no_room"
+    message_template = "There is no room left on the disk for what has to be written on the way."
+    hint_template = "Make room where temporary files go, or try again later."
 
 
 class UnknownLabelsError(SerError):

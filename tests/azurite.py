@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,17 +17,29 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 @contextlib.contextmanager
 def running_azurite() -> Iterator[str]:
     """Start Azurite on a free port; gives its connection string, and stops it afterwards."""
+    with started("--blobPort", "0", "--inMemoryPersistence") as server:
+        yield connection_string(_address(server))
+
+
+@contextlib.contextmanager
+def azurite_at(port: int, folder: Path) -> Iterator[subprocess.Popen]:
+    """Start Azurite on a port, with what it keeps in a folder, so that it can be started again."""
+    with started("--blobPort", str(port), "--location", str(folder)) as server:
+        _address(server)
+        yield server
+
+
+@contextlib.contextmanager
+def started(*options: str) -> Iterator[subprocess.Popen]:
     assert PROGRAM.exists(), f"{PROGRAM} is missing: run 'npm ci' (make test does)"
-    command = [
-        str(PROGRAM),
-        *("--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck"),
-        *("--silent", "--disableTelemetry"),
-    ]
+    command = [str(PROGRAM), *options, "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
-            yield connection_string(_address(server))
+            yield server
         finally:
+            server.send_signal(signal.SIGCONT)
             server.terminate()
+            server.communicate()  # It says goodbye, and breaks where nobody listens.
 
 
 def _address(server: subprocess.Popen) -> str:

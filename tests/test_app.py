@@ -17,13 +17,15 @@ import ml
 import webapp.errors
 from webapp import create_app
 from webapp.access import ApiKeyError
-from webapp.analysis import BusyError, LiveSoundError
+from webapp.analysis import LiveSoundError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.limits import FIELD_BYTES, FORM_PARTS, REFUSED, FormTooLargeError
+from webapp.models import ModelUnavailableError
+from webapp.places import BusyError
 from webapp.running import CancelledError
 from webapp.settings import Settings
-from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.storage import AnalysisNotFoundError, NotDeletedError, StorageError
 from webapp.uploads import NoFileError
 
 HEAVY = (
@@ -328,6 +330,8 @@ def test_every_error_that_a_visitor_can_meet_has_a_status():
     met |= {NoFileError, BusyError, StorageError, AnalysisNotFoundError, ApiKeyError}
     met |= {LiveSoundError, NoWindowError, ModelChangedError, NoConsentError, NoSuchLabelError}
     met |= {CancelledError, FormTooLargeError}
+    met |= {CancelledError, ModelUnavailableError, NotDeletedError, ml.NoRoomError}
+    met -= {ml.CorruptBundleError}  # It names a path; visitors meet ModelUnavailableError instead.
     # These name a path, which only the command line is given.
     met -= {ml.UnreadableFileError, ml.EncoderWeightsError}
     met -= {ml.UnknownFormError, ml.NoKerasModelError}  # Nor does the site export models.

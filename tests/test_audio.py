@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import pickle
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -626,3 +628,38 @@ def test_a_long_recording_leaves_the_memory_again_and_can_be_read_once_more(tmp_
     assert resident_mb() < before_mb + 10
     assert samples.sum() == len(samples)
     release(np.ones(3))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB, where temporary files go; it is no more afterwards."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk here")
+    decoder._server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(disk))
+        patch.setattr(tempfile, "tempdir", None)
+        try:
+            yield disk
+        finally:
+            decoder._server.stop()
+            subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_a_full_disk_is_not_the_recordings_fault(small_disk: Path, tmp_path: Path, suffix) -> None:
+    clip = encode(tmp_path / f"clip.{suffix}", seconds=20.0)
+    with pytest.raises(errors.NoRoomError):
+        decode(clip)
+    assert eventually(lambda: not [path for path in small_disk.iterdir()])
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    for source in (clip, clip.read_bytes()):
+        with pytest.raises(errors.NoRoomError):
+            decode(source)
+    (small_disk / "filler").unlink()
+    assert_tone(decode(encode(tmp_path / f"short.{suffix}")), 2.0)

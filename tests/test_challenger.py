@@ -225,7 +225,7 @@ def test_it_hears_no_live_sound_and_no_probe(client, challenger):
 def test_a_kept_analysis_that_was_left_is_heard_once_it_is_done(
     app, client, challenger, monkeypatch
 ):
-    recognizer, go = app.extensions["analyser"]._recognizer(None), threading.Event()
+    recognizer, go = ml.load(app.extensions["analyser"].models.default), threading.Event()
     usual = recognizer.recognize
 
     def recognize(*given, **options):

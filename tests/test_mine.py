@@ -110,7 +110,9 @@ def test_a_link_expires(app, client, analyser, monkeypatch):
     link = shared(client, address)
     now = analyser._clock()
     for days, status in ((2.9, 200), (3.1, 404)):
-        monkeypatch.setattr(analyser, "_clock", lambda days=days: now + timedelta(days=days))
+        monkeypatch.setattr(
+            analyser, "_deletion_clock", lambda days=days: now + timedelta(days=days)
+        )
         assert stranger.get(link).status_code == status
     assert client.get(address).status_code == 200
 

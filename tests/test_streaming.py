@@ -10,6 +10,7 @@ import pytest
 from clips import VOICE, wav
 from forms import clip, post, token
 
+import ml
 from webapp import create_app
 from webapp.running import LOST_AFTER_S, RunningAnalyses
 from webapp.settings import Settings
@@ -72,7 +73,7 @@ def test_what_is_wrong_at_once_has_its_status(client):
 @pytest.fixture
 def watched(app, monkeypatch):
     """Events: the analysis is under way, it may go on, it ended, and with what."""
-    recognizer = app.extensions["analyser"]._recognizer(None)
+    recognizer = ml.load(app.extensions["analyser"].models.default)
     watch = SimpleNamespace(go=threading.Event(), ended=threading.Event(), error=None)
     usual = recognizer.recognize
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 from flask import Flask, Response, current_app, request
 from flask.cli import with_appcontext
-from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -15,7 +14,9 @@ from webapp.analysis import Analyser
 from webapp.answers import watch_answers
 from webapp.api import api
 from webapp.challenger import Challenger, export_challenge
+from webapp.clock import PatientClock
 from webapp.contributions import Contributions
+from webapp.cookies import SessionCookie
 from webapp.errors import handle_errors
 from webapp.languages import choose_languages
 from webapp.limits import limit_requests
@@ -74,15 +75,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     limit_requests(app, settings)
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.session_interface = SessionCookie()
-    challenger = Challenger(settings, open_storage(settings, "challenge"))
-    analyser = Analyser(settings, open_storage(settings), challenger=challenger)
+    patient = PatientClock()
+    app.session_interface = SessionCookie(patient)
+    challenger = Challenger(settings, open_storage(settings, "challenge"), clock=patient)
+    analyser = Analyser(
+        settings, open_storage(settings), deletion_clock=patient, challenger=challenger
+    )
     app.extensions.update(
         settings=settings,
         analyser=analyser,
         challenger=challenger,
         contributions=Contributions(open_storage(settings, "contributions")),
-        running=RunningAnalyses(open_storage(settings, "running")),
+        running=RunningAnalyses(open_storage(settings, "running"), patient),
     )
     add_commands(app)
     watch_answers(app)
@@ -117,14 +121,6 @@ def export_contributions(folder: Path) -> None:
     """Write the clips that visitors gave as a corpus: FOLDER/clips.csv and the sounds."""
     count = current_app.extensions["contributions"].export(folder)
     click.echo(f"{count} clips in {folder / 'clips.csv'}")
-
-
-class SessionCookie(SecureCookieSessionInterface):
-    """Flask's signed cookie, sent over HTTPS only where the request came so."""
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        """See Flask."""
-        return request.is_secure
 
 
 def add_headers(response: Response) -> Response:

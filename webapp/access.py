@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 from typing import Any, ClassVar
 
 import click
@@ -14,6 +15,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import validate_csrf
 from limits.errors import ConfigurationError
+from limits.storage import MemoryStorage
 from wtforms.validators import ValidationError
 
 import ml
@@ -39,6 +41,25 @@ class ApiKeyError(ml.SerError):
     hint_template: ClassVar[str] = (
         "Send the key that the operator gave you in the header X-API-Key."
     )
+
+
+class SteadyMemoryStorage(MemoryStorage):
+    """The counts of one worker, which begin anew when the clock is set back.
+
+    Otherwise what was counted in the time that is to come again would count until then. It takes
+    the place of the usual storage for ``memory://``.
+    """
+
+    STORAGE_SCHEME = ["memory"]  # noqa: RUF012 - as in its base
+    _latest_s = 0.0
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """See `limits`."""
+        now_s = time.time()
+        if now_s < self._latest_s - 1:
+            self.reset()
+        self._latest_s = now_s
+        return super().acquire_entry(key, limit, expiry, amount)
 
 
 def guard(app: Flask, settings: Settings) -> None:

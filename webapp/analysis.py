@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import ml
 from webapp.answers import after_answer
 from webapp.closer import Closer, look_closer
+from webapp.models import Models
+from webapp.places import Places
 from webapp.settings import ROOT, Settings
 from webapp.storage import (
     AUDIO,
@@ -31,6 +33,7 @@ from webapp.storage import (
     Storage,
     StorageError,
     digest,
+    still_there,
 )
 
 if TYPE_CHECKING:
@@ -49,9 +52,6 @@ LIVE_S = 6
 
 LIVE_BYTES = 2 * 16_000 * LIVE_S
 
-WAITING = 10
-"""Recordings that may wait for a place at once, each of which keeps a thread of the server."""
-
 NOT_KEPT = ml.Notice(
     "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
 )
@@ -66,14 +66,6 @@ class LiveSoundError(ml.SerError):
         "Send at most 6 s of mono 16 kHz samples as signed 16-bit little-endian integers, with "
         "the media type audio/L16;rate=16000."
     )
-
-
-class BusyError(ml.SerError):
-    """All places are taken, and stayed so for as long as one waits."""
-
-    code: ClassVar[str] = "busy"
-    message_template: ClassVar[str] = "Too many recordings are being analysed right now."
-    hint_template: ClassVar[str] = "Try again in a minute."
 
 
 @dataclass(frozen=True)
@@ -177,8 +169,11 @@ class Analyser:
     ----------
     clock : callable
         Gives the present moment, UTC.
+    deletion_clock : callable, optional
+        Gives the moment by which things are over and deleted, see `webapp.clock`; `clock` if not
+        given.
     wait_s : float
-        How long a recording waits for a free place before `BusyError`.
+        How long a recording waits for a free place before `BusyError`, see `webapp.places`.
     challenger : Challenger, optional
         The model on trial, which hears some recordings once they are answered.
     """
@@ -189,18 +184,17 @@ class Analyser:
         storage: Storage,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        deletion_clock: Callable[[], datetime] | None = None,
         wait_s: float = 30.0,
         challenger: Challenger | None = None,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._clock = clock
-        self._wait_s = wait_s
+        self._deletion_clock = deletion_clock or clock
         self._challenger = challenger
-        self._places = threading.BoundedSemaphore(settings.concurrency)
-        self._inside = threading.BoundedSemaphore(settings.concurrency + WAITING)
-        self._recognizers: dict[str, ml.Recognizer] = {}
-        self._loading = threading.Lock()
+        self._places = Places(settings.concurrency, wait_s)
+        self._models = Models(settings.model)
         self._checking = threading.Lock()
         self._ready: dict[str, Any] | None = None
         self._not_ready: tuple[float, Exception] | None = None
@@ -298,35 +292,49 @@ class Analyser:
         if not pcm or len(pcm) % 2:
             raise LiveSoundError(given=f"{len(pcm)} bytes", wanted="whole samples of two bytes")
         samples = np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768
-        recognizer = self._recognizer(model)
-        with self._place():
-            return ml.to_dict(recognizer.recognize(ml.Waveform(samples, 16_000)))
+
+        def answer() -> dict[str, Any]:
+            with self._models.used(model) as recognizer:
+                return ml.to_dict(recognizer.recognize(ml.Waveform(samples, 16_000)))
+
+        return self._places.take(answer)
 
     def look_closer(self, analysis: Analysis, window: int | None = None) -> Closer:
         """Take a window of a kept recording apart; raises as `get` and `look_closer` do."""
-        prediction = analysis.prediction
-        with self._place():
-            waveform = ml.decode(self.sound(analysis), self._limits)
-            recognizer = self._recognizer(prediction["model"]["name"])
-            return look_closer(recognizer, waveform, prediction, window)
+        prediction, sound = analysis.prediction, self.sound(analysis)
+
+        def look() -> Closer:
+            waveform = ml.decode(sound, self._limits)
+            with self._models.used(prediction["model"]["name"]) as recognizer:
+                return look_closer(recognizer, waveform, prediction, window)
+
+        return self._places.take(look)
 
     def look_closer_once(self, data: bytes | Path, model: str | None = None) -> Closer:
         """Analyse a recording, take its clearest window apart, and keep nothing."""
         waveform, prediction = self._predict(data, model, None, None)
-        with self._place():
-            return look_closer(self._recognizer(model), waveform, prediction)
+
+        def look() -> Closer:
+            with self._models.used(model) as recognizer:
+                return look_closer(recognizer, waveform, prediction)
+
+        return self._places.take(look)
 
     def compare(self, data: bytes | Path) -> list[Answer]:
-        """Ask every model about a recording, and keep nothing."""
-        with self._place():
+        """Ask every model that can be used about a recording, and keep nothing."""
+
+        def ask() -> list[Answer]:
             waveform = ml.decode(data, self._limits)
-            return [self._answer(name, waveform) for name in self.models]
+            return [self._answer(bundle.name, waveform) for bundle in self._models.usable()]
+
+        return self._places.take(ask)
 
     def _answer(self, name: str, waveform: ml.Waveform) -> Answer:
-        recognizer = self._recognizer(name)
-        start_s = time.perf_counter()
-        prediction = recognizer.recognize(waveform)
-        return Answer(recognizer.bundle, ml.to_dict(prediction), time.perf_counter() - start_s)
+        with self._models.used(name) as recognizer:
+            start_s = time.perf_counter()
+            prediction = recognizer.recognize(waveform)
+            seconds = time.perf_counter() - start_s
+            return Answer(recognizer.bundle, ml.to_dict(prediction), seconds)
 
     def _predict(
         self,
@@ -335,11 +343,14 @@ class Analyser:
         labels: tuple[str, ...] | None,
         progress: Callable[[float], None] | None,
     ) -> tuple[ml.Waveform, dict[str, Any]]:
-        recognizer = self._recognizer(model)
-        with self._place():
-            waveform = ml.decode(data, self._limits)
-            prediction = recognizer.recognize(waveform, labels=labels, progress=progress)
-        return waveform, ml.to_dict(prediction)
+        def answer() -> tuple[ml.Waveform, dict[str, Any]]:
+            with self._models.used(model) as recognizer:
+                waveform = ml.decode(data, self._limits)
+                prediction = recognizer.recognize(waveform, labels=labels, progress=progress)
+            return waveform, ml.to_dict(prediction)
+
+        # Whoever has left while it waited is found out by telling them that nothing is done yet.
+        return self._places.take(answer, partial(progress, 0.0) if progress else None)
 
     def _challenge(
         self,
@@ -349,26 +360,12 @@ class Analyser:
     ) -> str | None:
         """Draw whether the model on trial hears it too, once the answer is out; gives its id."""
         # It is to take the place of the model that answers by default, and of no other.
-        if not self._challenger or prediction["model"]["name"] != self.default_model:
+        if not self._challenger or prediction["model"]["name"] != self._models.default:
             return None
         id = self._challenger.draw()
         if id:
             after_answer(partial(self._challenger.hear, id, waveform, prediction, labels))
         return id
-
-    @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
-        if not self._inside.acquire(blocking=False):
-            raise BusyError()
-        try:
-            if not self._places.acquire(timeout=self._wait_s):
-                raise BusyError()
-            try:
-                yield
-            finally:
-                self._places.release()
-        finally:
-            self._inside.release()
 
     @property
     def _limits(self) -> ml.DecodeLimits:
@@ -378,21 +375,9 @@ class Analyser:
         )
 
     @property
-    def default_model(self) -> str:
-        """The model that answers unless a request names one."""
-        return self._settings.model or ml.DEFAULT_MODEL
-
-    @property
-    def models(self) -> list[str]:
-        """All models by name, the one that answers by default first."""
-        return sorted(ml.bundle_names(), key=lambda name: name != self.default_model)
-
-    def _recognizer(self, model: str | None) -> ml.Recognizer:
-        name = model or self.default_model
-        with self._loading:
-            if name not in self._recognizers:
-                self._recognizers[name] = ml.load(name)
-            return self._recognizers[name]
+    def models(self) -> Models:
+        """The models that answer."""
+        return self._models
 
     def _keep(
         self, analysis: Analysis, data: bytes | Path, wav: bytes, owners: list[str]
@@ -412,9 +397,15 @@ class Analyser:
             "notes": [asdict(note) for note in analysis.notes],
         }
         parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
+        owner = digest(owners[0])
         # Noted first: a note without an analysis is passed over, the other way round it is lost.
-        self._storage.mark(digest(owners[0]), id)
-        self._storage.save(id, parts, expires)
+        self._storage.mark(owner, id)
+        try:
+            self._storage.save(id, parts, expires)
+        except StorageError:
+            with contextlib.suppress(StorageError):
+                self._storage.unmark(owner, id)
+            raise
         return replace(analysis, id=id, wav=None, expires=expires)
 
     def get(self, id: str, owner: str, key: str = "") -> Analysis:
@@ -430,7 +421,7 @@ class Analyser:
         record = _parsed(self._storage.read(id, RECORD))
         expires = datetime.fromisoformat(record["expires"])
         owned = [hmac.compare_digest(kept, digest(owner)) for kept in record["owners"]]
-        if expires <= self._clock() or not (any(owned) or self._opens(id, key)):
+        if expires <= self._deletion_clock() or not (any(owned) or self._opens(id, key)):
             raise AnalysisNotFoundError()
         return Analysis(
             id=id,
@@ -456,12 +447,7 @@ class Analyser:
 
     def mine(self, owner: str) -> list[Analysis]:
         """Give what an owner has made and is still kept, the newest first."""
-        found = []
-        for id in self._storage.marked(digest(owner)):
-            try:
-                found.append(self.get(id, owner))
-            except AnalysisNotFoundError:
-                self._storage.unmark(digest(owner), id)
+        found = still_there(self._storage, digest(owner), lambda id: self.get(id, owner))
         return sorted(found, key=lambda analysis: analysis.created, reverse=True)
 
     def share(self, id: str, owner: str) -> str:
@@ -500,7 +486,7 @@ class Analyser:
         except AnalysisNotFoundError:
             return "", None
         until = datetime.fromisoformat(share["until"])
-        return share["key"], until if until > self._clock() else None
+        return share["key"], until if until > self._deletion_clock() else None
 
     def delete(self, id: str, owner: str) -> None:
         """Remove recording and record now; raises as `get` does."""
@@ -527,7 +513,7 @@ class Analyser:
 
     def sweep(self) -> None:
         """Delete all whose day has come, and what interrupted writes left behind."""
-        expired = self._storage.expired(self._clock())
+        expired = self._storage.expired(self._deletion_clock())
         for id in expired:
             self._delete(id)
         self._storage.sweep()
@@ -554,7 +540,7 @@ class Analyser:
         import numpy as np
 
         ml.warm()
-        self._recognizer(None)
+        self._models.preload()
         ml.extract(ml.Waveform(np.zeros(16_000, np.float32), 16_000))
 
     def ready(self) -> dict[str, Any]:
@@ -566,6 +552,7 @@ class Analyser:
             Whatever keeps this process from answering; it is tried again after some seconds.
         """
         with self._checking:
+            self._models.check()
             if self._ready is None:
                 self._check()
             assert self._ready is not None  # noqa: S101 for mypy: checked above

@@ -188,9 +188,9 @@ def live(query: schemas.ModelChoice) -> Response:
 
 @api.get("/api/v1/models", responses={200: schemas.Models, **ERRORS})
 def models() -> Response:
-    """List the trained models with their labels, sizes, metrics and licences."""
-    bundles = [ml.read_bundle(name) for name in ml.bundle_names()]
-    return jsonify(default=_analyser().default_model, models=[_model_body(one) for one in bundles])
+    """List the trained models that can be used, with their labels, sizes, metrics and licences."""
+    models = _analyser().models
+    return jsonify(default=models.default, models=[_model_body(one) for one in models.usable()])
 
 
 @api.get("/health", responses={200: schemas.Health, 503: schemas.Health})

@@ -33,8 +33,8 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 from werkzeug.test import create_environ, run_wsgi_app
 
-from webapp.analysis import BusyError
 from webapp.limits import REFUSED, body_bytes
+from webapp.places import BusyError
 from webapp.settings import read_settings
 
 log = logging.getLogger(__name__)

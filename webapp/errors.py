@@ -1,5 +1,6 @@
 """Error class -> HTTP status; one JSON body for programs, one template for pages."""
 
+import errno
 import logging
 import re
 import secrets
@@ -13,12 +14,14 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 import ml
 from webapp.access import ApiKeyError
-from webapp.analysis import BusyError, LiveSoundError
+from webapp.analysis import LiveSoundError
 from webapp.closer import ModelChangedError, NoWindowError
 from webapp.contributions import NoConsentError, NoSuchLabelError
 from webapp.limits import REFUSED, FormTooLargeError
+from webapp.models import ModelUnavailableError
+from webapp.places import BusyError
 from webapp.running import CancelledError
-from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.storage import AnalysisNotFoundError, NotDeletedError, StorageError
 from webapp.uploads import NoFileError
 
 log = logging.getLogger(__name__)
@@ -43,9 +46,11 @@ STATUS: dict[type[ml.SerError], int] = {
     ml.CorruptAudioError: 422,
     ml.NoAudioTrackError: 422,
     ml.DecoderTimeoutError: 422,
+    ml.NoRoomError: 503,
     BusyError: 503,
+    NotDeletedError: 503,
     StorageError: 503,
-    ml.CorruptBundleError: 503,
+    ModelUnavailableError: 503,
 }
 """Every error that a request can meet; others count as 500."""
 
@@ -118,6 +123,7 @@ def handle_errors(app: Flask) -> None:
     app.before_request(_refuse)
     app.after_request(_finish)
     app.register_error_handler(ml.SerError, _known)
+    app.register_error_handler(OSError, _system)
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(413, _too_large)
     app.register_error_handler(HTTPException, _http)
@@ -161,6 +167,8 @@ def _finish(response: Response) -> Response:
 
 def described(error: Exception) -> dict[str, str]:
     """Give the JSON object of an error, and log what nobody expected."""
+    if _is_full(error):
+        error = ml.NoRoomError()
     if isinstance(error, ml.SerError) and any(isinstance(error, kind) for kind in STATUS):
         return _body(error.code, *_told(error))
     log.error("Unexpected error request_id=%s", g.request_id, exc_info=error)
@@ -203,6 +211,15 @@ def _known(error: ml.SerError) -> Response:
     if status == 503:
         log.warning("%s request_id=%s", error, g.request_id)
     return _answer(status, error.code, *_told(error))
+
+
+def _is_full(error: Exception) -> bool:
+    """Tell whether the disk had no room for what came, such as an upload."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _system(error: OSError) -> Response:
+    return _known(ml.NoRoomError()) if _is_full(error) else _unknown(error)
 
 
 def _csrf(error: CSRFError) -> Response:

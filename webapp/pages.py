@@ -91,6 +91,7 @@ def sample_audio(file: str) -> Response:
 def about() -> str:
     """Explain how the system works, from the model's own card."""
     bundle = _bundle()
+    models = analyser().models
     titles = {corpus["name"]: corpus["title"] for corpus in bundle.card["corpora"]}
     return render_template(
         "about.html",
@@ -99,6 +100,8 @@ def about() -> str:
         titles=titles,
         track_record=words.track_record(bundle.card),
         windows=bundle.windows,
+        broken=models.broken(),
+        default_model=models.default,
     )
 
 
@@ -111,9 +114,9 @@ def models() -> str:
 @pages.get("/models/<name>")
 def model(name: str) -> str | tuple[str, int]:
     """Show a model's card as a page; where there is none, those that exist."""
-    if name not in ml.bundle_names():
+    if name not in analyser().models.names:
         return _models(unknown=name), 404
-    bundle = ml.read_bundle(name)
+    bundle = analyser().models.check(name)
     return render_template(
         "model.html",
         bundle=bundle,
@@ -166,13 +169,15 @@ def privacy() -> str:
 
 def front_page(**message: object) -> str:
     """Fill the front page, with what there is to tell first."""
-    chosen = settings()
+    chosen, models = settings(), analyser().models
+    usable = models.usable()
     return render_template(
         "home.html",
-        label_count=words.number(len(_bundle().labels)),
+        label_count=words.number(len(usable[0].labels if usable else ml.LABELS)),
         names={label: words.adjective(label) for label in ml.LABELS},
-        models=_bundles(),
-        default_model=analyser().default_model,
+        models=usable,
+        broken=models.broken(),
+        default_model=models.default,
         samples=samples(),
         max_mb=chosen.max_upload_mb,
         max_seconds=chosen.max_seconds,
@@ -183,12 +188,14 @@ def front_page(**message: object) -> str:
 
 
 def _models(unknown: str | None = None) -> str:
-    bundles = _bundles()
+    models = analyser().models
+    bundles = models.usable() or [models.check()]
     return render_template(
         "models.html",
         bundles=bundles,
         comparisons=comparisons([bundle.card for bundle in bundles]),
-        default=analyser().default_model,
+        default_model=models.default,
+        broken=models.broken(),
         unknown=unknown,
     )
 
@@ -202,12 +209,9 @@ def sample_of(id: str) -> Sample:
 
 
 def _bundle() -> ml.Bundle:
-    return ml.read_bundle(analyser().default_model)
-
-
-def _bundles() -> list[ml.Bundle]:
-    """Read every bundle's description, the one that answers by default first."""
-    return [ml.read_bundle(name) for name in analyser().models]
+    """Give the model that answers by default, or else another one that can be used."""
+    models = analyser().models
+    return next(iter(models.usable()), None) or models.check()
 
 
 def analyser() -> Analyser:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
@@ -68,11 +68,14 @@ def create() -> BaseResponse | str | tuple[str, int]:
 def mine() -> str:
     """List what this browser has made."""
     owner = owner_of(session)
+    analyses = analyser().mine(owner)
+    done = {analysis.id for analysis in analyses}
     return render_template(
         "mine.html",
-        analyses=analyser().mine(owner),
+        analyses=analyses,
         given=_contributions().mine(owner),
-        running=_running().mine(owner),
+        # A note may outlive its analysis for a moment, or longer where it could not be taken away.
+        running=[one for one in _running().mine(owner) if one.id not in done],
     )
 
 
@@ -219,7 +222,8 @@ def _streamed(sample: Sample | None, upload: FileStorage | None) -> Response:
         try:
             return analyse(running.follow(id, owner, filename, progress), id)
         finally:
-            running.end(id, owner)
+            with suppress(StorageError):  # Then the note goes on its day.
+                running.end(id, owner)
 
     return streaming.streamed(followed, _told, url_for("pages.result", id=id))
 
@@ -272,7 +276,7 @@ def _result(
     shared_until: datetime | None = None,
 ) -> str:
     model = analysis.prediction["model"]
-    bundle = ml.read_bundle(model["name"]) if model["name"] in ml.bundle_names() else None
+    bundle = analyser().models.get(model["name"])
     same = bundle and bundle.sha256 == model["sha256"]
     told = [*map(asdict, analysis.notes), *analysis.prediction["warnings"]]
     shown = charts.view(analysis.prediction, request.args.get("part", 0, type=int))
@@ -327,6 +331,8 @@ def _compared(answers: list[Answer], filename: str, sample: str | None, id: str 
         filename=filename,
         sample=sample_of(sample) if sample else None,
         id=id,
+        broken=analyser().models.broken(),
+        default_model=analyser().models.default,
     )
 
 

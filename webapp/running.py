@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import ml
-from webapp.storage import RECORD, AnalysisNotFoundError, Storage, StorageError, digest
+from webapp.storage import (
+    RECORD,
+    AnalysisNotFoundError,
+    Storage,
+    StorageError,
+    digest,
+    still_there,
+)
 
 TELL_EVERY_S = 2.0
 LOST_AFTER_S = 180.0
@@ -85,16 +93,16 @@ class RunningAnalyses:
 
         It raises `CancelledError` once the analysis was ended.
         """
-        told = self._clock()
+        told_s = time.monotonic()
 
         def report(share: float) -> None:
-            nonlocal told
+            nonlocal told_s
             if progress:
                 progress(share)
             # The last report is never left out: after it the answer is kept.
-            if share < 1 and (self._clock() - told).total_seconds() < TELL_EVERY_S:
+            if share < 1 and time.monotonic() - told_s < TELL_EVERY_S:
                 return
-            told = self._clock()
+            told_s = time.monotonic()
             try:
                 self._storage.put(id, RECORD, self._note(digest(owner), filename, share))
             except AnalysisNotFoundError:
@@ -116,18 +124,13 @@ class RunningAnalyses:
         if note["owner"] != digest(owner):
             raise AnalysisNotFoundError()
         silent = self._clock() - datetime.fromisoformat(note["told"])
-        lost = silent.total_seconds() > LOST_AFTER_S
+        # News from far ahead are from before the clock was set back, and none came since.
+        lost = abs(silent.total_seconds()) > LOST_AFTER_S
         return Running(id, note["filename"], note["share"], lost)
 
     def mine(self, owner: str) -> list[Running]:
         """Give all that an owner has under way."""
-        found = []
-        for id in self._storage.marked(digest(owner)):
-            try:
-                found.append(self.find(id, owner))
-            except AnalysisNotFoundError:
-                self._storage.unmark(digest(owner), id)
-        return found
+        return [*still_there(self._storage, digest(owner), lambda id: self.find(id, owner))]
 
     def end(self, id: str, owner: str) -> None:
         """Forget an analysis: it is done, or not wanted any more; whose it is not, stays."""

@@ -34,6 +34,12 @@ class NoFileError(ml.SerError):
 def saved_upload(file: FileStorage | None) -> Iterator[Path]:
     """Put an uploaded file on the disk, without ever holding it whole in memory.
 
+    Yields
+    ------
+    Path
+        Where it can be read by this process; it has no name of its own, so nothing is left of it
+        when the process is killed.
+
     Raises
     ------
     NoFileError
@@ -71,7 +77,7 @@ def saved_recording(request: Request) -> Iterator[tuple[Path, str]]:
 
 @contextlib.contextmanager
 def _saved(stream: IO[bytes]) -> Iterator[Path]:
-    with tempfile.NamedTemporaryFile(prefix="undertone-") as copy:
+    with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(stream, copy)
         copy.flush()
-        yield Path(copy.name)
+        yield Path(f"/proc/self/fd/{copy.fileno()}")

@@ -1,0 +1,83 @@
+"""Analyses in memory: kept as long as the process lives."""
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from webapp.storage.protocol import (
+    AnalysisNotFoundError,
+    StorageError,
+    as_storage_error,
+    check_id,
+)
+
+
+class MemoryStorage:
+    """Keeps analyses as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[datetime, dict[str, bytes]]] = {}
+        self._marks: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
+        """See `Storage`."""
+        check_id(id)
+        with as_storage_error(OSError):
+            read = {
+                name: content.read_bytes() if isinstance(content, Path) else content
+                for name, content in parts.items()
+            }
+        with self._lock:
+            if id in self._kept:
+                raise StorageError(detail="id taken")
+            self._kept[id] = (expires, read)
+
+    def read(self, id: str, part: str) -> bytes:
+        """See `Storage`."""
+        try:
+            return self._kept[check_id(id)][1][part]
+        except KeyError:
+            raise AnalysisNotFoundError() from None
+
+    def put(self, id: str, part: str, content: bytes) -> None:
+        """See `Storage`."""
+        with self._lock:
+            if check_id(id) not in self._kept:
+                raise AnalysisNotFoundError()
+            self._kept[id][1][part] = content
+
+    def drop(self, id: str, part: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            if check_id(id) in self._kept:
+                self._kept[id][1].pop(part, None)
+
+    def mark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._marks.setdefault(check_id(owner), set()).add(check_id(id))
+
+    def unmark(self, owner: str, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._marks.get(check_id(owner), set()).discard(check_id(id))
+
+    def marked(self, owner: str) -> tuple[str, ...]:
+        """See `Storage`."""
+        with self._lock:
+            return tuple(sorted(self._marks.get(check_id(owner), ())))
+
+    def delete(self, id: str) -> None:
+        """See `Storage`."""
+        with self._lock:
+            self._kept.pop(check_id(id), None)
+
+    def expired(self, now: datetime) -> tuple[str, ...]:
+        """See `Storage`."""
+        with self._lock:
+            return tuple(id for id, (expires, _) in self._kept.items() if expires <= now)
+
+    def sweep(self) -> None:
+        """Do nothing: a process that ends takes its memory along."""
