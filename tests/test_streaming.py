@@ -134,7 +134,8 @@ def arrived(client, address):
 def test_what_is_under_way_can_be_ended(app, client, watched):
     answer, first = begin(client)
     address = first["running"]
-    assert "removed on" in post_for(client, f"{address}/delete").text
+    receipt = post_for(client, f"{address}/delete").text
+    assert "was ended on" in receipt and address.rpartition("/")[2] in receipt
     watched.go.set()
     last = json.loads([*answer.iter_encoded()][-1])
     assert last["error"]["code"] == "cancelled"
@@ -176,6 +177,7 @@ def test_notes_of_old_are_forgotten():
     old = running.start("ada", "a.wav")
     assert [one.id for one in running.mine("ada")] == [old]
     now += timedelta(days=1)
+    assert running.sweep() == 1
     new = running.start("ada", "b.wav")
     assert [one.id for one in running.mine("ada")] == [new]
     with pytest.raises(AnalysisNotFoundError):

@@ -20,6 +20,7 @@ from webapp.errors import handle_errors
 from webapp.languages import choose_languages
 from webapp.openapi import described_app, docs
 from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
+from webapp.retention import Retention, sweep
 from webapp.running import RunningAnalyses
 from webapp.settings import ROOT, Settings, read_settings, session_key
 from webapp.storage import open_storage
@@ -78,13 +79,21 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.session_interface = SessionCookie()
     challenger = Challenger(settings, open_storage(settings, "challenge"))
-    analyser = Analyser(settings, open_storage(settings), challenger=challenger)
+    storage = open_storage(settings)
+    retention = Retention(
+        storage,
+        Analyser(settings, storage, challenger=challenger),
+        RunningAnalyses(open_storage(settings, "running")),
+        Contributions(open_storage(settings, "contributions")),
+        challenger,
+    )
     app.extensions.update(
         settings=settings,
-        analyser=analyser,
+        analyser=retention.analyser,
         challenger=challenger,
-        contributions=Contributions(open_storage(settings, "contributions")),
-        running=RunningAnalyses(open_storage(settings, "running")),
+        contributions=retention.contributions,
+        running=retention.running,
+        retention=retention,
     )
     add_commands(app)
     watch_answers(app)
@@ -97,7 +106,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     app.register_api(api)
     guard(app, settings)
-    app.before_request(analyser.sweep_when_due)
     app.after_request(add_headers)
     if settings.proxy_hops:
         hops = settings.proxy_hops
@@ -110,6 +118,7 @@ def add_commands(app: Flask) -> None:
     app.cli.add_command(export_contributions)
     app.cli.add_command(export_challenge)
     app.cli.add_command(new_api_key)
+    app.cli.add_command(sweep)
 
 
 @click.command("export-contributions")

@@ -24,6 +24,7 @@ from webapp.analysis import (
     samples,
 )
 from webapp.languages import LANGUAGES, remember
+from webapp.running import KEPT_FOR
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import ROOT, Settings
 
@@ -159,7 +160,12 @@ def language(code: str) -> BaseResponse:
 @pages.get("/privacy")
 def privacy() -> str:
     """Say what is kept, where, how long and by whom."""
-    return render_template("privacy.html", settings=settings())
+    return render_template(
+        "privacy.html",
+        settings=settings(),
+        cookie=current_app.config["SESSION_COOKIE_NAME"],
+        running_hours=round(KEPT_FOR.total_seconds() / 3600),
+    )
 
 
 def front_page(**message: object) -> str:
@@ -176,6 +182,7 @@ def front_page(**message: object) -> str:
         max_seconds=chosen.max_seconds,
         retention_days=chosen.retention_days,
         on_trial=chosen.on_trial,
+        notice=chosen.notice,
         **message,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 from collections.abc import Callable
@@ -16,7 +17,8 @@ TELL_EVERY_S = 2.0
 LOST_AFTER_S = 180.0
 """Without news for so long, as when the server was restarted, nothing comes of it any more."""
 
-_KEPT_FOR = timedelta(hours=6)
+KEPT_FOR = timedelta(hours=6)
+"""After so long a note goes in any case."""
 
 
 class CancelledError(ml.SerError):
@@ -63,19 +65,17 @@ class RunningAnalyses:
         self._storage, self._clock = storage, clock
 
     def start(self, owner: str, filename: str) -> str:
-        """Note a new analysis; give the id under which it is to be kept. Forgets what is old.
+        """Note a new analysis; give the id under which it is to be kept.
 
         Raises
         ------
         StorageError
             If the storage cannot be reached.
         """
-        for old in self._storage.expired(self._clock()):
-            self._storage.delete(old)
         id = secrets.token_urlsafe(16)
         note = self._note(digest(owner), filename, 0.0)
         self._storage.mark(digest(owner), id)
-        self._storage.save(id, {RECORD: note}, self._clock() + _KEPT_FOR)
+        self._storage.save(id, {RECORD: note}, self._clock() + KEPT_FOR)
         return id
 
     def follow(
@@ -113,7 +113,7 @@ class RunningAnalyses:
             If there is none, or somebody else's.
         """
         note = json.loads(self._storage.read(id, RECORD))
-        if note["owner"] != digest(owner):
+        if not hmac.compare_digest(note["owner"], digest(owner)):
             raise AnalysisNotFoundError()
         silent = self._clock() - datetime.fromisoformat(note["told"])
         lost = silent.total_seconds() > LOST_AFTER_S
@@ -129,14 +129,29 @@ class RunningAnalyses:
                 self._storage.unmark(digest(owner), id)
         return found
 
-    def end(self, id: str, owner: str) -> None:
-        """Forget an analysis: it is done, or not wanted any more; whose it is not, stays."""
+    def end(self, id: str, owner: str) -> Running | None:
+        """Forget an analysis: it is done, or not wanted any more; whose it is not, stays.
+
+        Returns
+        -------
+        Running or None
+            What was forgotten; None where there was nothing, as when somebody else came first.
+        """
         try:
-            self.find(id, owner)
+            found = self.find(id, owner)
         except AnalysisNotFoundError:
-            return
+            return None
         self._storage.delete(id)
         self._storage.unmark(digest(owner), id)
+        return found
+
+    def sweep(self) -> int:
+        """Forget what is old, and say how many notes that were."""
+        old = self._storage.expired(self._clock())
+        for id in old:
+            self._storage.delete(id)
+        self._storage.sweep()
+        return len(old)
 
     def _note(self, owner: str, filename: str, share: float) -> bytes:
         note = {"owner": owner, "filename": filename, "share": share}

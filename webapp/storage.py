@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ import ml
 from webapp.settings import Settings
 
 if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import ContainerClient, StorageStreamDownloader
 
 UPLOAD, AUDIO, RECORD, SHARE = "upload", "audio.wav", "record.json", "share.json"
 PARTS = (UPLOAD, AUDIO, RECORD, SHARE)
@@ -28,6 +29,10 @@ PARTS = (UPLOAD, AUDIO, RECORD, SHARE)
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _OWNERS = "owners"
 """Where the marks lie; too short for an id."""
+
+_CHUNK_BYTES = 1 << 20
+LEFT_OVER_AFTER = timedelta(hours=1)
+"""Age from which what is not whole is taken for a left-over; until then it may be under way."""
 
 
 class StorageError(ml.SerError):
@@ -72,6 +77,9 @@ class Storage(Protocol):
     def read(self, id: str, part: str) -> bytes:
         """Give the content of one part; raises `AnalysisNotFoundError` where there is none."""
 
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """Give the same piece by piece; raises when the first piece is asked for."""
+
     def put(self, id: str, part: str, content: bytes) -> None:
         """Keep or replace one part of an analysis; `AnalysisNotFoundError` where there is none."""
 
@@ -94,7 +102,7 @@ class Storage(Protocol):
         """Name the analyses whose day has come."""
 
     def sweep(self) -> None:
-        """Remove what interrupted writes and deletions left behind."""
+        """Remove what interrupted writes and deletions left behind, marks of what is gone too."""
 
 
 def open_storage(settings: Settings, kind: str = "analyses") -> Storage:
@@ -117,11 +125,18 @@ def _as_storage_error(*errors: type[Exception]) -> Iterator[None]:
 
 
 class MemoryStorage:
-    """Keeps analyses as long as the process lives."""
+    """Keeps analyses as long as the process lives.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    left_over_after : timedelta
+        Age from which marks of what is not there are taken for left-overs.
+    """
+
+    def __init__(self, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
+        self._left_over_after_s = left_over_after.total_seconds()
         self._kept: dict[str, tuple[datetime, dict[str, bytes]]] = {}
-        self._marks: dict[str, set[str]] = {}
+        self._marks: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
@@ -144,6 +159,10 @@ class MemoryStorage:
         except KeyError:
             raise AnalysisNotFoundError() from None
 
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        yield self.read(id, part)
+
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
         with self._lock:
@@ -160,12 +179,15 @@ class MemoryStorage:
     def mark(self, owner: str, id: str) -> None:
         """See `Storage`."""
         with self._lock:
-            self._marks.setdefault(check_id(owner), set()).add(check_id(id))
+            self._marks.setdefault(check_id(owner), {})[check_id(id)] = time.monotonic()
 
     def unmark(self, owner: str, id: str) -> None:
         """See `Storage`."""
         with self._lock:
-            self._marks.get(check_id(owner), set()).discard(check_id(id))
+            marks = self._marks.get(check_id(owner), {})
+            marks.pop(check_id(id), None)
+            if not marks:
+                self._marks.pop(owner, None)
 
     def marked(self, owner: str) -> tuple[str, ...]:
         """See `Storage`."""
@@ -183,7 +205,13 @@ class MemoryStorage:
             return tuple(id for id, (expires, _) in self._kept.items() if expires <= now)
 
     def sweep(self) -> None:
-        """Do nothing: a process that ends takes its memory along."""
+        """See `Storage`; a process that ends takes its memory along."""
+        before_s = time.monotonic() - self._left_over_after_s
+        with self._lock:
+            marks = [(owner, id, s) for owner, ids in self._marks.items() for id, s in ids.items()]
+            gone = [(owner, id) for owner, id, s in marks if id not in self._kept and s <= before_s]
+        for owner, id in gone:
+            self.unmark(owner, id)
 
 
 class LocalStorage:
@@ -195,10 +223,13 @@ class LocalStorage:
         Made when the first analysis is kept. Folders whose names begin with a dot are being
         written or deleted; whoever does that holds a shared lock on ``root/.lock``, so whoever
         gets the exclusive lock knows that such folders are left-overs.
+    left_over_after : timedelta
+        Age from which marks of what is not there are taken for left-overs.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
         self.root = root
+        self._left_over_after_s = left_over_after.total_seconds()
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
         """See `Storage`."""
@@ -241,6 +272,17 @@ class LocalStorage:
                 return (self.root / check_id(id) / part).read_bytes()
             except FileNotFoundError:
                 raise AnalysisNotFoundError() from None
+
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        path = self.root / check_id(id) / part
+        with contextlib.ExitStack() as stack, _as_storage_error(OSError):
+            try:
+                file = stack.enter_context(path.open("rb"))
+            except FileNotFoundError:
+                raise AnalysisNotFoundError() from None
+            while chunk := file.read(_CHUNK_BYTES):
+                yield chunk
 
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
@@ -308,12 +350,20 @@ class LocalStorage:
     def sweep(self) -> None:
         """See `Storage`."""
         with _as_storage_error(OSError):
+            self._sweep_marks()
             if not any(path.name.startswith(".") for path in self._folders()):
                 return
             with contextlib.suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
                 for path in self._folders():
                     if path.name.startswith("."):
                         shutil.rmtree(path)
+
+    def _sweep_marks(self) -> None:
+        before_s = time.time() - self._left_over_after_s
+        for mark in (self.root / _OWNERS).glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                if not (self.root / mark.name).exists() and mark.stat().st_mtime <= before_s:
+                    self.unmark(mark.parent.name, mark.name)
 
     def _folders(self) -> list[Path]:
         try:
@@ -334,9 +384,18 @@ def _sync_folder(path: Path) -> None:
 def _expiry(path: Path) -> datetime:
     """Read a folder's day; one that vanished meanwhile has none to come."""
     try:
-        return datetime.fromisoformat(path.read_text())
+        return _day(path.read_text(errors="replace"))
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)
+
+
+def _day(text: str) -> datetime:
+    """Read a day; where it is damaged, it has come: a voice must not stay for that."""
+    with contextlib.suppress(ValueError):
+        day = datetime.fromisoformat(text)
+        if day.tzinfo:
+            return day
+    return datetime.min.replace(tzinfo=UTC)
 
 
 class AzureStorage:
@@ -350,12 +409,12 @@ class AzureStorage:
         Names the account (connection string, or its address with a managed identity) and the
         container, which is made when it is missing.
     left_over_after : timedelta
-        Age from which blobs without a record are taken for left-overs.
+        Age from which blobs without a record, and marks of them, are taken for left-overs.
     """
 
     TIMEOUTS: ClassVar[dict[str, float]] = {"connection_timeout": 3, "read_timeout": 30}
 
-    def __init__(self, settings: Settings, left_over_after: timedelta = timedelta(hours=1)) -> None:
+    def __init__(self, settings: Settings, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
         self._settings = settings
         self._left_over_after = left_over_after
 
@@ -436,11 +495,19 @@ class AzureStorage:
 
     def read(self, id: str, part: str) -> bytes:
         """See `Storage`."""
-        check_id(id)
         with self._errors():
-            if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
-                raise AnalysisNotFoundError()
-            return bytes(self._container.download_blob(f"{id}/{part}").readall())
+            return bytes(self._download(id, part).readall())
+
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        with self._errors():
+            yield from self._download(id, part).chunks()
+
+    def _download(self, id: str, part: str) -> "StorageStreamDownloader[bytes]":
+        check_id(id)
+        if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
+            raise AnalysisNotFoundError()
+        return self._container.download_blob(f"{id}/{part}")
 
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
@@ -504,15 +571,27 @@ class AzureStorage:
         return tuple(
             id
             for id, blobs in self._blobs().items()
-            if RECORD in blobs and datetime.fromisoformat(blobs[RECORD].metadata["expires"]) <= now
+            if RECORD in blobs and _day((blobs[RECORD].metadata or {}).get("expires", "")) <= now
         )
 
     def sweep(self) -> None:
         """See `Storage`."""
         before = datetime.now(UTC) - self._left_over_after
-        for id, blobs in self._blobs().items():
+        kept = self._blobs()
+        for id, blobs in kept.items():
             if RECORD not in blobs and all(blob.last_modified < before for blob in blobs.values()):
                 self.delete(id)
+        for name in self._marks(before):
+            if name.rpartition("/")[2] not in kept:
+                self._remove(name)
+
+    def _marks(self, before: datetime) -> list[str]:
+        """Name the marks of all owners that were written before a moment."""
+        found: list[str] = []
+        with contextlib.suppress(AnalysisNotFoundError), self._errors():
+            blobs = self._container.list_blobs(name_starts_with=f"{_OWNERS}/")
+            found += [blob.name for blob in blobs if blob.last_modified < before]
+        return found
 
 
 def _azure(settings: Settings, kind: str) -> Storage:
