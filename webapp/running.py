@@ -95,12 +95,15 @@ class RunningAnalyses:
             if share < 1 and (self._clock() - told).total_seconds() < TELL_EVERY_S:
                 return
             told = self._clock()
+            ended = False
             try:
                 self._storage.put(id, RECORD, self._note(digest(owner), filename, share))
             except AnalysisNotFoundError:
-                raise CancelledError() from None
+                ended = True
             except StorageError:
-                return  # The next report may reach it.
+                pass  # The next report may reach it.
+            if ended:  # Not raised above: the other error would hold the sound, in a ring.
+                raise CancelledError()
 
         return report
 

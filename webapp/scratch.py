@@ -70,6 +70,6 @@ def _lock(folder: Path) -> int | None:
     return None
 
 
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:
+def _remove(folder: Path, maker: int) -> None:
+    if os.getpid() == maker:
         shutil.rmtree(folder, ignore_errors=True)
