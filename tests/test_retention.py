@@ -79,6 +79,9 @@ def test_deleting_removes_every_copy(kept, settings):
 def test_what_is_only_under_way_is_ended(kept, settings):
     id = kept.running.start("ada", "diary.wav")
     report = kept.running.follow(id, "ada", "diary.wav", None)
+    with pytest.raises(AnalysisNotFoundError):
+        kept.delete(id, "bob")
+    report(1.0)
     assert kept.delete(id, "ada") == Receipt((id,), "diary.wav", ended=1)
     with pytest.raises(Exception, match="cancelled"):
         report(1.0)
