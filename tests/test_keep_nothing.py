@@ -90,9 +90,7 @@ def server(request, tmp_path_factory):
 def clips(tmp_path_factory) -> dict[str, bytes]:
     """A voice that is long enough for forms to put it on the disk, and what is no recording."""
     folder = tmp_path_factory.mktemp("clips")
-    wav = converted(
-        VOICE, folder / "a.wav", "-af", "aloop=1:99999", "-ar", "48000", "-ac", "2"
-    ).read_bytes()
+    wav = converted(VOICE, folder / "a.wav", "-ar", "48000", "-ac", "2").read_bytes()
     assert len(wav) > 600_000
     m4a = converted(folder / "a.wav", folder / "a.m4a", "-c:a", "aac").read_bytes()
     return {"wav": wav, "m4a": m4a, "broken.m4a": m4a[: len(m4a) // 2], "broken.wav": wav[9:]}
@@ -105,6 +103,7 @@ class Visitor(requests.Session):
         super().__init__()
         self.address = address
         self.headers.update({"X-Forwarded-For": FORWARDED, "User-Agent": AGENT})
+        self.headers["Connection"] = "close"  # Else one that the server closes may be taken again.
         adapter = HTTPAdapter()
         adapter.init_poolmanager(2, 2, source_address=(FROM, 0))
         self.mount("http://", adapter)
@@ -273,7 +272,7 @@ def test_keep_nothing_leaves_nothing(server, clips):
         }
     allowed = (str(server.private), f"{server.folder}/log", "/dev/", "/memfd:")
     known = set(before[0])
-    for way, name in CASES:
+    for way, name in CASES[:: 2 if server.connection else 1]:
         with Watch(server) as watch:
             answer = WAYS[way](visitor, clips[name], name)
         wanted = (400, 415, 422) if name.startswith("broken") else (200,)
@@ -330,7 +329,7 @@ def everything(visitor: Visitor, clips: dict[str, bytes]) -> list[str]:
     link = re.search(r'readonly value="([^"]+)"', visitor.ask(shared.partition("#")[0]).text)[1]
     key = link.partition("?key=")[2]
     assert visitor.ask(f"{address}?key={key}").status_code == 200
-    for path in (f"/audio?key={key}", "/explanation", "/compare", "", "/audio"):
+    for path in (f"/audio?key={key}", "/explanation", "", "/audio"):
         assert visitor.ask(address + path).status_code == 200
     stranger = Visitor(visitor.address)
     for path in (f"/explanation?key={key}", "/audio?key=guessed-key", "/audio"):
