@@ -324,3 +324,21 @@ def test_memory_holds_no_marks_of_what_is_gone(clock):
     id = make(kept)
     kept.delete(id, "ada")
     assert kept.storage._marks == {} and json.dumps(kept.storage._kept) == "{}"
+
+
+def test_a_storage_that_fails_midway_leaves_something_to_delete_again(clock):
+    kept = in_memory(clock)
+    id = make(kept)
+    scores = with_scores(kept, id)
+    usual = kept.challenger._storage.delete
+
+    def away(id):
+        raise StorageError(detail="away")
+
+    kept.challenger._storage.delete = away
+    for delete in (lambda: kept.delete(id, "ada"), lambda: kept.delete_all("ada")):
+        with pytest.raises(StorageError):
+            delete()
+        assert kept.analyser.get(id, "ada")
+    kept.challenger._storage.delete = usual
+    assert kept.delete(id, "ada").scores and kept.challenger.line(scores) is None

@@ -1,9 +1,11 @@
 """Progress line by line: it grows, the answer is the usual one; what goes on is found again."""
 
+import gc
 import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -141,6 +143,34 @@ def test_what_is_under_way_can_be_ended(app, client, watched):
     assert last["error"]["code"] == "cancelled"
     assert app.extensions["analyser"]._storage._kept == {}
     assert client.get(address).status_code == 404
+
+
+def held_sound() -> list[str]:
+    """Name the decoded recordings that this process still has in its memory."""
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    return [line for line in maps if line.endswith("/raw (deleted)")]
+
+
+@pytest.mark.parametrize("ended", ["left", "cancelled"])
+def test_what_is_ended_leaves_no_sound_in_the_memory(client, watched, ended):
+    """Not even until Python looks for rings of objects."""
+    gc.collect()
+    before = held_sound()
+    gc.disable()
+    try:
+        answer, first = begin(client, keep="0" if ended == "left" else "1")
+        assert len(held_sound()) > len(before)
+        if ended == "cancelled":
+            post_for(client, f"{first['running']}/delete")
+        watched.go.set()
+        if ended == "cancelled":
+            assert "cancelled" in [*answer.iter_encoded()][-1].decode()
+        answer.close()
+        assert watched.ended.wait(20) and watched.error
+        watched.error = None
+        assert held_sound() == before
+    finally:
+        gc.enable()
 
 
 def test_what_is_kept_is_deleted_though_it_still_counts_as_under_way(app, client):

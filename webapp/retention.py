@@ -100,8 +100,9 @@ class Retention:
                 return Receipt((id,), ended.filename, ended=1)
             raise
         shared = self.analyser.shared_until(id) is not None
-        self.remove(id)
+        # The analysis goes last: should the storage fail before, it can be deleted once more.
         scores = self._forget_scores(analysis.challenge, owner)
+        self.remove(id)
         return Receipt((id,), analysis.filename, 1, int(bool(ended)), shared, scores)
 
     def delete_all(self, owner: str) -> Receipt:
@@ -124,9 +125,9 @@ class Retention:
             there = False
         except DamagedRecordError as error:
             log.warning("Deleted all the same: %s", error)
+        self._forget_scores(challenge, owner)
         self.remove(id)
         self.storage.unmark(digest(owner), id)
-        self._forget_scores(challenge, owner)
         return there
 
     def take_back(self, id: str, owner: str) -> None:
