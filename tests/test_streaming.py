@@ -159,6 +159,10 @@ def test_what_is_ended_leaves_no_sound_in_the_memory(client, watched, ended):
     gc.disable()
     try:
         answer, first = begin(client, keep="0" if ended == "left" else "1")
+        for _ in range(200):  # A kept one is told of before it is decoded.
+            if held_sound() != before:
+                break
+            time.sleep(0.1)
         assert len(held_sound()) > len(before)
         if ended == "cancelled":
             post_for(client, f"{first['running']}/delete")
