@@ -41,6 +41,9 @@ param shareDays int = 7
 @description('Who operates the site, as its privacy page names them.')
 param contact string = ''
 
+@description('What the operator adds to the notice that visitors read before the first analysis.')
+param notice string = ''
+
 @description('The model that answers unless a request names one; empty for the default.')
 param model string = ''
 
@@ -107,6 +110,7 @@ var settings = {
   SER_SHARE_DAYS: string(shareDays)
   SER_CONCURRENCY: string(concurrency)
   SER_CONTACT: contact
+  SER_NOTICE: notice
   SER_API_KEYS: apiKeys
   SER_RATE_LIMIT: rateLimit
   SER_RATE_STORE: rateStore

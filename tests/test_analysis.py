@@ -98,7 +98,7 @@ def test_ids_cannot_be_guessed(analyser):
 
 @pytest.mark.parametrize("stranger", ["", "bob", "ADA"])
 def test_a_stranger_finds_nothing(kept, analyser, stranger):
-    for ask in (analyser.get, analyser.audio, analyser.delete):
+    for ask in (analyser.get, analyser.audio):
         with pytest.raises(AnalysisNotFoundError):
             ask(kept.id, stranger)
     assert analyser.get(kept.id, "ada") == kept
@@ -107,16 +107,6 @@ def test_a_stranger_finds_nothing(kept, analyser, stranger):
 def test_a_token_opens_it_as_well(analyser):
     analysis = analyser.analyse(silence(1), "a", owner="ada", keep=True, token="t0ken")
     assert analyser.get(analysis.id, "t0ken") == analyser.get(analysis.id, "ada") == analysis
-
-
-def test_deletes_at_once(kept, analyser, storage):
-    analyser.delete(kept.id, "ada")
-    for ask in (analyser.get, analyser.audio, analyser.delete):
-        with pytest.raises(AnalysisNotFoundError):
-            ask(kept.id, "ada")
-    for part in (UPLOAD, AUDIO, RECORD):
-        with pytest.raises(AnalysisNotFoundError):
-            storage.read(kept.id, part)
 
 
 def test_keeps_nothing_where_nothing_is_to_be_kept(analyser, storage):
@@ -142,20 +132,9 @@ def test_is_gone_on_its_day_even_before_the_sweep(kept, analyser, clock):
     clock.now = START + timedelta(days=30, seconds=-1)
     assert analyser.get(kept.id, "ada") == kept
     clock.now = START + timedelta(days=30)
-    for ask in (analyser.get, analyser.audio, analyser.delete):
+    for ask in (analyser.get, analyser.audio):
         with pytest.raises(AnalysisNotFoundError):
             ask(kept.id, "ada")
-
-
-def test_sweep_deletes_those_whose_day_has_come(analyser, clock, storage):
-    early = analyser.analyse(silence(1), "a", owner="ada", keep=True)
-    clock.now = START + timedelta(days=29)
-    late = analyser.analyse(silence(1), "a", owner="ada", keep=True)
-    clock.now = START + timedelta(days=30)
-    analyser.sweep()
-    with pytest.raises(AnalysisNotFoundError):
-        storage.read(early.id, AUDIO)
-    assert analyser.get(late.id, "ada") == late
 
 
 def test_a_longer_retention_does_not_lengthen_what_was_promised(kept, storage, clock):
@@ -163,26 +142,6 @@ def test_a_longer_retention_does_not_lengthen_what_was_promised(kept, storage, c
     clock.now = START + timedelta(days=31)
     with pytest.raises(AnalysisNotFoundError):
         longer.get(kept.id, "ada")
-
-
-def test_sweeps_in_the_background_and_at_most_hourly(analyser, storage, monkeypatch):
-    swept = threading.Semaphore(0)
-    sweep = storage.sweep
-    monkeypatch.setattr(storage, "sweep", lambda: (sweep(), swept.release()))
-    for _ in range(5):
-        analyser.sweep_when_due()
-    assert swept.acquire(timeout=10)
-    assert not swept.acquire(timeout=0.2)
-
-
-def test_a_sweep_that_fails_is_logged_and_no_more(tmp_path, caplog):
-    (tmp_path / "file").write_text("no folder")
-    analyser = Analyser(Settings(), LocalStorage(tmp_path / "file" / "analyses"))
-    analyser.sweep_when_due()
-    for thread in threading.enumerate():
-        if thread.name == "sweep":
-            thread.join(10)
-    assert "Sweep postponed" in caplog.text
 
 
 @pytest.mark.parametrize("record", [b"{", b"[]", b"{}", b'{"schema": 99}', b"\xff"])

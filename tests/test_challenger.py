@@ -394,8 +394,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("kind", STORAGES)
-def test_several_processes_note_in_one_storage_and_it_is_swept(kind, tmp_path, request, listener):
+def trial_on(kind: str, folder: Path, request) -> Settings:
     options = {"model": CHAMPION, "challenger": CHALLENGER, "challenger_share": 100}
     if kind == "azure":
         options |= {
@@ -403,7 +402,12 @@ def test_several_processes_note_in_one_storage_and_it_is_swept(kind, tmp_path, r
             "azure_connection_string": request.getfixturevalue("azurite"),
             "container": f"t-{secrets.token_hex(8)}",
         }
-    settings = Settings(storage=kind, storage_dir=tmp_path, retention_days=30, **options)
+    return Settings(storage=kind, storage_dir=folder, retention_days=30, **options)
+
+
+@pytest.mark.parametrize("kind", STORAGES)
+def test_several_processes_note_in_one_storage_and_it_is_swept(kind, tmp_path, request, listener):
+    settings = trial_on(kind, tmp_path, request)
     storage = open_storage(settings, "challenge")
     clock = Clock()
     both = [Challenger(settings, storage, clock=clock) for _ in range(2)]
@@ -416,12 +420,11 @@ def test_several_processes_note_in_one_storage_and_it_is_swept(kind, tmp_path, r
     lines = [json.loads(line) for line in both[1].lines(meant)]
     assert [(line["id"], line["right"]) for line in lines] == [(first, None), (second, "sad")]
     assert {line["time"] for line in lines} == {"2026-03-01T12:00Z"}
-    analyser = Analyser(settings, open_storage(settings), clock=clock, challenger=both[0])
     clock.now = datetime(2026, 3, 31, 11, 59, tzinfo=UTC)
-    analyser.sweep()
+    assert both[0].sweep() == 0
     assert ids(both[0]) == {first, second}
     clock.now = datetime(2026, 3, 31, 12, tzinfo=UTC)
-    analyser.sweep()
+    assert both[0].sweep() == 2
     assert ids(both[0]) == set()
 
 
@@ -457,8 +460,37 @@ def test_what_people_said_joins_until_it_is_taken_back(tmp_path, listener):
     assert holding(tmp_path / "data", line["id"]) == {"challenge", "contributions"}
     for address in re.findall(r'action="(/contributions/[^"]+)"', client.get("/analyses").text):
         post(client, address)
-    assert exported() == [line]
-    assert holding(tmp_path / "data", line["id"]) == {"challenge"}
+    ran = app.test_cli_runner().invoke(args=["export-challenge", str(log)])
+    assert ran.output == "0 lines\n", "taken back, the clip takes the scores along"
+
+
+def test_deleting_takes_the_scores_along(tmp_path, listener):
+    app = create_app(trial(tmp_path / "data"))
+    client, challenger = app.test_client(), app.extensions["challenger"]
+    challenger._listener = listener
+    with send(client, "/analyses") as response:
+        address = response.location
+    settled(challenger)
+    line = newest(challenger)
+    assert holding(tmp_path / "data", line["id"]) == {"analyses", "challenge"}
+    post(client, f"{address}/delete")
+    assert "What a model on trial said of it was removed, too." in client.get("/").text
+    assert holding(tmp_path / "data", line["id"]) == set()
+
+
+@pytest.mark.parametrize("kind", STORAGES)
+def test_what_is_forgotten_before_it_is_heard_is_never_noted(kind, tmp_path, request, listener):
+    settings, clock = trial_on(kind, tmp_path, request), Clock()
+    challenger = Challenger(settings, open_storage(settings, "challenge"), clock=clock)
+    challenger._listener = listener
+    id = challenger.draw()
+    challenger.forget(id)
+    challenger.hear(id, VOICE_WAVEFORM, ANSWER)
+    assert settled(challenger) == {"failed": 1}
+    assert ids(challenger) == set() and challenger.line(id) is None
+    clock.now += timedelta(hours=1)
+    assert challenger.sweep() == 1
+    assert challenger._storage.expired(datetime.max.replace(tzinfo=UTC)) == ()
 
 
 def test_the_log_goes_to_the_terminal_too(app, challenger):

@@ -23,6 +23,7 @@ from test_serving import PATIENCE_S, free_port, predict, wait_until_open
 from test_telemetry import connection_string, ingestion
 
 import ml
+from webapp.scratch import PREFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
@@ -225,7 +226,9 @@ def test_nothing_is_written_but_in_its_folders_and_nothing_of_a_visitor(containe
     assert predict(container.address, VOICE).status_code == 200
     after = {path for path in container.writable.rglob("*") if path.is_file()}
     assert after == before
-    assert not list((container.writable / "tmp").iterdir())
+    (private,) = (container.writable / "tmp").iterdir()
+    assert private.name.startswith(PREFIX) and private.stat().st_mode & 0o077 == 0
+    assert [path.name for path in private.iterdir()] == ["sweeping.lock"]
     assert not list(container.code.rglob("__pycache__"))
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from webapp import serving
+from webapp.running import KEPT_FOR
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.storage import open_storage
 
@@ -171,6 +173,7 @@ def test_the_account_deletes_analyses_by_itself_after_the_same_time_as_the_site(
     kept = ["${container}/", "${container}-challenge/"]
     assert rules["analyses"]["definition"]["filters"]["prefixMatch"] == kept
     assert rules["running"]["definition"]["filters"]["prefixMatch"] == ["${container}-running/"]
+    assert timedelta(days=days["running"]) >= KEPT_FOR, "the site itself forgets them before"
 
 
 def test_the_site_has_one_identity_with_one_role_on_the_account_alone():

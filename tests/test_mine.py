@@ -38,7 +38,7 @@ def test_a_browser_lists_what_it_made_newest_first(app, client):
     first, second = send(client, "first.flac"), send(client, "second.wav", silence(1.0))
     page = client.get("/analyses").text
     assert page.index(second) < page.index(first)
-    assert "first.flac" in page and "No voice found" in page and "Delete all 2 now" in page
+    assert "first.flac" in page and "No voice found" in page and "Delete everything" in page
     assert first not in app.test_client().get("/analyses").text
 
 
@@ -57,7 +57,9 @@ def test_all_is_deleted_with_a_receipt(app, client):
     theirs = send(other)
     answer = post(client, "/analyses/delete")
     assert answer.status_code == 303
-    assert "2 analyses were removed" in client.get(answer.location).text
+    receipt = client.get(answer.location).text
+    assert "2 analyses, each with its recording, converted copy and answer" in receipt
+    assert all(address.rsplit("/", 1)[1] in receipt for address in mine)
     assert {client.get(address).status_code for address in mine} == {404}
     assert "Nothing is kept of this browser" in client.get("/analyses").text
     assert other.get(theirs).status_code == 200
@@ -117,12 +119,14 @@ def test_a_link_expires(app, client, analyser, monkeypatch):
     assert client.get(address).status_code == 200
 
 
-def test_a_damaged_record_is_deleted_all_the_same(client, analyser):
-    id = send(client).rsplit("/", 1)[1]
-    analyser._storage.put(id, RECORD, b"{")
-    analyser._delete(id)
+def test_a_damaged_record_hides_nothing_else_and_goes_with_everything(client, analyser):
+    damaged, fine = send(client).rsplit("/", 1)[1], send(client)
+    analyser._storage.put(damaged, RECORD, b"{")
+    assert fine in client.get("/analyses").text
+    post(client, "/analyses/delete")
+    assert "2 analyses, each" in client.get("/").text
     with pytest.raises(AnalysisNotFoundError):
-        analyser._storage.read(id, RECORD)
+        analyser._storage.read(damaged, RECORD)
 
 
 def test_a_wrong_key_does_not_keep_its_maker_out(client):

@@ -43,6 +43,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path):
         "SER_CONCURRENCY": "5",
         "WEB_CONCURRENCY": "4",
         "SER_CONTACT": "Ada, ada@example.org",
+        "SER_NOTICE": "For adults only.",
         "SER_PROXY_HOPS": "1",
         "SER_API_KEYS": f"app:{'0' * 64}, cli:{'f' * 64}",
         "SER_RATE_LIMIT": "5 per hour",

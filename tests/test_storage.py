@@ -78,6 +78,18 @@ def test_gives_back_many_megabytes(storage, tmp_path):
     assert storage.read(id, UPLOAD) == storage.read(id, AUDIO) == clip
 
 
+def test_gives_the_same_piece_by_piece(storage):
+    id, clip = new_id(), secrets.token_bytes(9 * 1024 * 1024 + 1)
+    storage.save(id, {**CONTENT, AUDIO: clip}, LATER)
+    pieces = list(storage.chunks(id, AUDIO))
+    assert b"".join(pieces) == clip
+    assert len(pieces) > 1 or isinstance(storage, MemoryStorage)
+    assert b"".join(storage.chunks(id, RECORD)) == CONTENT[RECORD]
+    for name, part in ((id, SHARE), (new_id(), AUDIO), (new_id(), RECORD), ("../x", RECORD)):
+        with pytest.raises(AnalysisNotFoundError):
+            next(storage.chunks(name, part))
+
+
 def test_deletes_every_part_and_only_that_analysis(storage):
     gone, stays = new_id(), new_id()
     storage.save(gone, CONTENT, LATER)
@@ -138,6 +150,41 @@ def test_an_owners_analyses_are_noted(storage):
     assert storage.marked(mine) == (first,) and storage.marked(yours) == (second,)
     storage.sweep()
     assert storage.marked(mine) == (first,) and storage.expired(LATER) == (first,)
+
+
+def aged(storage):
+    """Make a storage that takes everything for old at once."""
+    if isinstance(storage, AzureStorage):
+        time.sleep(1.1)  # blobs bear whole seconds
+        return AzureStorage(storage._settings, left_over_after=timedelta(0))
+    if isinstance(storage, LocalStorage):
+        return LocalStorage(storage.root, left_over_after=timedelta(0))
+    storage._left_over_after_s = 0
+    return storage
+
+
+def test_marks_of_what_is_gone_are_swept_once_they_are_old(storage):
+    owner, other = secrets.token_hex(32), secrets.token_hex(32)
+    kept, gone = new_id(), new_id()
+    storage.save(kept, CONTENT, LATER)
+    for name, id in ((owner, kept), (owner, gone), (other, gone)):
+        storage.mark(name, id)
+    storage.sweep()
+    assert storage.marked(other) == (gone,), "it may be written just now"
+    aged(storage).sweep()
+    assert storage.marked(owner) == (kept,) and storage.marked(other) == ()
+
+
+@pytest.mark.parametrize("day", ["", "soon", "2026-03-01T12:00:00", "\xff"])
+def test_a_damaged_day_has_come(day, tmp_path, azurite):
+    id, local, azure = new_id(), LocalStorage(tmp_path), AzureStorage(azure_settings(azurite))
+    for storage in (local, azure):
+        storage.save(id, CONTENT, LATER)
+    (tmp_path / id / "expires").write_bytes(day.encode("latin-1"))
+    metadata = {"expires": day} if day.isascii() and day else None
+    azure._container.get_blob_client(f"{id}/{RECORD}").set_blob_metadata(metadata)
+    for storage in (local, azure):
+        assert storage.expired(NOW - timedelta(days=1000)) == (id,)
 
 
 def test_never_writes_over_another_analysis(storage):

@@ -1,9 +1,11 @@
 """Progress line by line: it grows, the answer is the usual one; what goes on is found again."""
 
+import gc
 import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -135,12 +137,45 @@ def arrived(client, address):
 def test_what_is_under_way_can_be_ended(app, client, watched):
     answer, first = begin(client)
     address = first["running"]
-    assert "removed on" in post_for(client, f"{address}/delete").text
+    receipt = post_for(client, f"{address}/delete").text
+    assert "was ended on" in receipt and address.rpartition("/")[2] in receipt
     watched.go.set()
     last = json.loads([*answer.iter_encoded()][-1])
     assert last["error"]["code"] == "cancelled"
     assert app.extensions["analyser"]._storage._kept == {}
     assert client.get(address).status_code == 404
+
+
+def held_sound() -> list[str]:
+    """Name the decoded recordings that this process still has in its memory."""
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    return [line for line in maps if line.endswith("/raw (deleted)")]
+
+
+@pytest.mark.parametrize("ended", ["left", "cancelled"])
+def test_what_is_ended_leaves_no_sound_in_the_memory(client, watched, ended):
+    """Not even until Python looks for rings of objects."""
+    gc.collect()
+    before = held_sound()
+    gc.disable()
+    try:
+        answer, first = begin(client, keep="0" if ended == "left" else "1")
+        for _ in range(200):  # A kept one is told of before it is decoded.
+            if held_sound() != before:
+                break
+            time.sleep(0.1)
+        assert len(held_sound()) > len(before)
+        if ended == "cancelled":
+            post_for(client, f"{first['running']}/delete")
+        watched.go.set()
+        if ended == "cancelled":
+            assert "cancelled" in [*answer.iter_encoded()][-1].decode()
+        answer.close()
+        assert watched.ended.wait(20) and watched.error
+        watched.error = None
+        assert held_sound() == before
+    finally:
+        gc.enable()
 
 
 def test_what_is_kept_is_deleted_though_it_still_counts_as_under_way(app, client):
@@ -177,6 +212,7 @@ def test_notes_of_old_are_forgotten():
     old = running.start("ada", "a.wav")
     assert [one.id for one in running.mine("ada")] == [old]
     now += timedelta(days=1)
+    assert running.sweep() == 1
     new = running.start("ada", "b.wav")
     assert [one.id for one in running.mine("ada")] == [new]
     with pytest.raises(AnalysisNotFoundError):

@@ -22,6 +22,7 @@ from webapp.languages import choose_languages
 from webapp.limits import limit_requests
 from webapp.openapi import described_app, docs
 from webapp.results import pages  # With every view on it, those of `webapp.pages` too.
+from webapp.retention import Retention, sweep
 from webapp.running import RunningAnalyses
 from webapp.settings import ROOT, Settings, read_settings, session_key
 from webapp.storage import open_storage
@@ -77,16 +78,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     patient = PatientClock()
     app.session_interface = SessionCookie(patient)
-    challenger = Challenger(settings, open_storage(settings, "challenge"), clock=patient)
-    analyser = Analyser(
-        settings, open_storage(settings), deletion_clock=patient, challenger=challenger
-    )
+    retention = _retention(settings, patient)
     app.extensions.update(
         settings=settings,
-        analyser=analyser,
-        challenger=challenger,
-        contributions=Contributions(open_storage(settings, "contributions")),
-        running=RunningAnalyses(open_storage(settings, "running"), patient),
+        analyser=retention.analyser,
+        challenger=retention.challenger,
+        contributions=retention.contributions,
+        running=retention.running,
+        retention=retention,
     )
     add_commands(app)
     watch_answers(app)
@@ -99,7 +98,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint)
     app.register_api(api)
     guard(app, settings)
-    app.before_request(analyser.sweep_when_due)
     app.after_request(add_headers)
     if settings.proxy_hops:
         hops = settings.proxy_hops
@@ -107,11 +105,26 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
+def _retention(settings: Settings, patient: PatientClock) -> Retention:
+    """Put together all that keeps something, and what ends it by a clock that does not leap."""
+    storage = open_storage(settings)
+    challenger = Challenger(settings, open_storage(settings, "challenge"), clock=patient)
+    return Retention(
+        storage,
+        Analyser(settings, storage, deletion_clock=patient, challenger=challenger),
+        RunningAnalyses(open_storage(settings, "running"), patient),
+        Contributions(open_storage(settings, "contributions")),
+        challenger,
+        patient,
+    )
+
+
 def add_commands(app: Flask) -> None:
     """Add what an operator calls with ``flask --app webapp``."""
     app.cli.add_command(export_contributions)
     app.cli.add_command(export_challenge)
     app.cli.add_command(new_api_key)
+    app.cli.add_command(sweep)
 
 
 @click.command("export-contributions")

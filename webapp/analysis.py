@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 SCHEMA = 1
 SAMPLES = ROOT / "samples"
-SWEEP_EVERY_S = 3600.0
 RETRY_READY_S = 10.0
 LIVE_S = 6
 """Longest stretch of a live request, seconds."""
@@ -66,6 +65,10 @@ class LiveSoundError(ml.SerError):
         "Send at most 6 s of mono 16 kHz samples as signed 16-bit little-endian integers, with "
         "the media type audio/L16;rate=16000."
     )
+
+
+class DamagedRecordError(StorageError):
+    """What is kept of an analysis cannot be read any more."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,6 @@ class Analyser:
         self._checking = threading.Lock()
         self._ready: dict[str, Any] | None = None
         self._not_ready: tuple[float, Exception] | None = None
-        self._swept_s: float | None = None
 
     def analyse(
         self,
@@ -418,7 +420,7 @@ class Analyser:
         StorageError
             If the storage cannot be reached.
         """
-        record = _parsed(self._storage.read(id, RECORD))
+        record = parsed(self._storage.read(id, RECORD))
         expires = datetime.fromisoformat(record["expires"])
         owned = [hmac.compare_digest(kept, digest(owner)) for kept in record["owners"]]
         if expires <= self._deletion_clock() or not (any(owned) or self._opens(id, key)):
@@ -447,8 +449,17 @@ class Analyser:
 
     def mine(self, owner: str) -> list[Analysis]:
         """Give what an owner has made and is still kept, the newest first."""
-        found = still_there(self._storage, digest(owner), lambda id: self.get(id, owner))
-        return sorted(found, key=lambda analysis: analysis.created, reverse=True)
+        found = still_there(self._storage, digest(owner), lambda id: self._listed(id, owner))
+        kept = [analysis for analysis in found if analysis]
+        return sorted(kept, key=lambda analysis: analysis.created, reverse=True)
+
+    def _listed(self, id: str, owner: str) -> Analysis | None:
+        """Give an analysis as `get` does; None for one whose record is damaged."""
+        try:
+            return self.get(id, owner)
+        except DamagedRecordError as error:
+            log.warning("Left out of a list: %s", error)
+            return None
 
     def share(self, id: str, owner: str) -> str:
         """Let whoever has a key open an analysis, for some days; a key given before is void.
@@ -487,53 +498,6 @@ class Analyser:
             return "", None
         until = datetime.fromisoformat(share["until"])
         return share["key"], until if until > self._deletion_clock() else None
-
-    def delete(self, id: str, owner: str) -> None:
-        """Remove recording and record now; raises as `get` does."""
-        self.get(id, owner)
-        self._delete(id)
-
-    def delete_mine(self, owner: str) -> int:
-        """Remove all that an owner has made, and say how many analyses that were."""
-        found = self.mine(owner)
-        for analysis in found:
-            assert analysis.id  # noqa: S101 for mypy: what is kept has one
-            self._delete(analysis.id)
-        return len(found)
-
-    def _delete(self, id: str) -> None:
-        """Remove an analysis, and the notes of whose it is."""
-        try:
-            owners = _parsed(self._storage.read(id, RECORD))["owners"]
-        except (AnalysisNotFoundError, StorageError):
-            owners = []  # A damaged record must not keep a voice here.
-        self._storage.delete(id)
-        for owner in owners:
-            self._storage.unmark(owner, id)
-
-    def sweep(self) -> None:
-        """Delete all whose day has come, and what interrupted writes left behind."""
-        expired = self._storage.expired(self._deletion_clock())
-        for id in expired:
-            self._delete(id)
-        self._storage.sweep()
-        if expired:
-            log.info("Deleted %d analyses whose day had come", len(expired))
-        if self._challenger:
-            self._challenger.sweep()
-
-    def sweep_when_due(self) -> None:
-        """Sweep in the background, on the first call and then at most hourly."""
-        now = time.monotonic()
-        if self._swept_s is None or now - self._swept_s >= SWEEP_EVERY_S:
-            self._swept_s = now
-            threading.Thread(target=self._sweep_or_log, name="sweep", daemon=True).start()
-
-    def _sweep_or_log(self) -> None:
-        try:
-            self.sweep()
-        except ml.SerError as error:
-            log.warning("Sweep postponed: %s", error)
 
     def preload(self) -> None:
         """Load what processes forked later can share: decoder, code, weights; no interpreter."""
@@ -600,11 +564,18 @@ def _peaks(waveform: ml.Waveform) -> tuple[int, ...]:
     return tuple(np.round(99 * np.maximum(loudest, 0) / top).astype(int).tolist())
 
 
-def _parsed(record: bytes) -> dict[str, Any]:
+def parsed(record: bytes) -> dict[str, Any]:
+    """Read what is kept of an analysis.
+
+    Raises
+    ------
+    DamagedRecordError
+        If it is none, or of another schema.
+    """
     try:
-        parsed = json.loads(record)
-        if parsed["schema"] == SCHEMA:
-            return parsed
-        raise StorageError(detail=f"record of schema {parsed['schema']}")
+        found = json.loads(record)
+        if found["schema"] == SCHEMA:
+            return found
+        raise DamagedRecordError(detail=f"record of schema {found['schema']}")
     except (ValueError, KeyError, TypeError):
-        raise StorageError(detail="damaged record") from None
+        raise DamagedRecordError(detail="damaged record") from None

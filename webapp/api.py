@@ -155,7 +155,7 @@ def show(path: schemas.AnalysisPath) -> Response:
 @api.delete("/api/v1/analyses/<id:id>", responses={204: None, **UNFOUND}, security=TOKEN)
 def delete(path: schemas.AnalysisPath) -> tuple[str, int]:
     """Remove recording and record now."""
-    _analyser().delete(path.id, _asker())
+    current_app.extensions["retention"].delete(path.id, _asker())
     return "", 204
 
 

@@ -41,6 +41,8 @@ _HELD_S = 600
 """Sound that waits in one process, seconds; a longer recording waits alone."""
 _LIMIT_S = 600.0
 """A recording that was not heard so long after its answer is let go."""
+_NOTHING = b"null"
+_FORGOTTEN_FOR = timedelta(hours=1)
 _EVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -210,11 +212,34 @@ class Challenger:
         else:
             log.info("Recordings for the model on trial: %s", counts)
 
-    def sweep(self) -> None:
-        """Delete every line whose day has come, and what interrupted writes left behind."""
-        for id in self._storage.expired(self._clock()):
+    def forget(self, id: str) -> None:
+        """Delete a line, or see to it that it is never noted where the recording still waits.
+
+        Raises
+        ------
+        StorageError
+            If the storage cannot be reached.
+        """
+        try:
+            # It takes the line's place, holds nothing, and goes when no recording waits any more.
+            self._storage.save(id, {RECORD: _NOTHING}, self._clock() + _FORGOTTEN_FOR)
+        except StorageError:
+            self._storage.delete(id)
+
+    def sweep(self) -> int:
+        """Delete the lines whose day has come, and what interrupted writes left; count them."""
+        due = self._storage.expired(self._clock())
+        for id in due:
             self._storage.delete(id)
         self._storage.sweep()
+        return len(due)
+
+    def line(self, id: str) -> dict[str, Any] | None:
+        """Give what is noted under an id; None where nothing is."""
+        try:
+            return json.loads(self._storage.read(id, RECORD))
+        except AnalysisNotFoundError:
+            return None
 
     def lines(self, meant: Mapping[str, str]) -> Iterator[str]:
         """Give every line that is noted, as JSON, with what people said was right.
@@ -226,11 +251,9 @@ class Challenger:
         """
         found = []
         for id in self._storage.expired(_EVER):
-            try:
-                line = json.loads(self._storage.read(id, RECORD))
-            except AnalysisNotFoundError:
-                continue
-            found.append(line | {"right": meant.get(id)})
+            line = self.line(id)
+            if line:
+                found.append(line | {"right": meant.get(id)})
         # Within an hour the ids' order, which is random, hides who came first.
         for line in sorted(found, key=lambda one: (one["time"], one["id"])):
             yield json.dumps(line, ensure_ascii=False)

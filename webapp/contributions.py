@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Callable, Iterator
@@ -133,18 +134,34 @@ class Contributions:
         found = [*self._read(self._storage.marked(digest(owner)))]
         return sorted(found, key=lambda one: one.created, reverse=True)
 
-    def take_back(self, id: str, owner: str) -> None:
+    def take_back(self, id: str, owner: str) -> Contribution | None:
         """Remove a clip that an owner gave.
+
+        Returns
+        -------
+        Contribution or None
+            What it was; None where only the mark of it was left.
 
         Raises
         ------
         AnalysisNotFoundError
             If there is none, or somebody else gave it.
         """
-        if id not in self._storage.marked(digest(owner)):
+        marked = self._storage.marked(digest(owner))
+        if not any([hmac.compare_digest(id.encode(), one.encode()) for one in marked]):
             raise AnalysisNotFoundError()
+        given = next(self._read((id,)), None)
         self._storage.delete(id)
         self._storage.unmark(digest(owner), id)
+        return given
+
+    def sound(self, id: str) -> Iterator[bytes]:
+        """Give a clip as WAV, piece by piece."""
+        return self._storage.chunks(id, AUDIO)
+
+    def sweep(self) -> None:
+        """Remove what interrupted writes left behind; clips themselves have no day."""
+        self._storage.sweep()
 
     def export(self, folder: Path) -> int:
         """Write all clips as a corpus that ``train --corpus csv=FOLDER/clips.csv`` reads.

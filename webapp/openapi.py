@@ -23,6 +23,10 @@ INFO = Info(
         "Send a recording in any usual format, as the multipart field `file` or as the body with "
         "its media type. It is trained on acted speech; spontaneous speech is harder. Do not "
         "decide anything about a person by its answer.\n\n"
+        "It infers emotions. In the European Union the AI Act (Regulation 2024/1689) prohibits "
+        "that of people at work and in education, except for medical or safety reasons (Article "
+        "5(1)(f)). Tell the people who speak before you have their voices analysed (Article "
+        "50(3)).\n\n"
         "Every error has the same shape, and a code that never changes its meaning."
     ),
     version="1",
@@ -95,7 +99,8 @@ def document() -> Response:
 @docs.get("/docs")
 def reference() -> str:
     """Show the API: examples to copy, and every route to try."""
-    return render_template("docs.html", clients=_clients())
+    notice = current_app.extensions["settings"].notice
+    return render_template("docs.html", clients=_clients(), notice=notice)
 
 
 @docs.get("/docs/assets/<path:filename>")

@@ -26,6 +26,7 @@ from webapp.analysis import (
     samples,
 )
 from webapp.languages import LANGUAGES, remember
+from webapp.running import KEPT_FOR
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import ROOT, Settings
 
@@ -164,7 +165,12 @@ def language(code: str) -> BaseResponse:
 @pages.get("/privacy")
 def privacy() -> str:
     """Say what is kept, where, how long and by whom."""
-    return render_template("privacy.html", settings=settings())
+    return render_template(
+        "privacy.html",
+        settings=settings(),
+        cookie=current_app.config["SESSION_COOKIE_NAME"],
+        running_hours=round(KEPT_FOR.total_seconds() / 3600),
+    )
 
 
 def front_page(**message: object) -> str:
@@ -183,6 +189,7 @@ def front_page(**message: object) -> str:
         max_seconds=chosen.max_seconds,
         retention_days=chosen.retention_days,
         on_trial=chosen.on_trial,
+        notice=chosen.notice,
         **message,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,8 +31,10 @@ from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of
 from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.pages import analyser, front_page, pages, sample_of, settings
-from webapp.running import RunningAnalyses
+from webapp.retention import Receipt, Retention
+from webapp.running import CancelledError, RunningAnalyses
 from webapp.storage import AnalysisNotFoundError, StorageError
+from webapp.takeout import takeout
 from webapp.uploads import saved_upload
 
 if TYPE_CHECKING:
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 REFRESH_S = 3
 """After so long a page about an analysis under way loads itself again."""
+
+RECEIPT_IDS = 20
+"""A receipt names so many ids at most: it travels in the cookie."""
 
 INLINE_TEXT_BYTES = 300 * 1024
 """A download of an answer that is not kept travels inside its page up to this size."""
@@ -56,9 +62,11 @@ def create() -> BaseResponse | str | tuple[str, int]:
         return front_page(
             problem=_("No file came. Choose a recording first, or pick a sample below.")
         ), 400
+    session["told"] = True  # The form stands below the notice about what is not allowed.
+    analyse, address = _followed(sample, upload)
     if streaming.wanted():
-        return _streamed(sample, upload)
-    analysis = _analysis_of(sample, upload)(None)
+        return streaming.streamed(analyse, _told, address)
+    analysis = analyse(None)
     if analysis.id:
         return redirect(url_for("pages.result", id=analysis.id), code=303)
     return _result(analysis, _inline(analysis.wav))
@@ -79,12 +87,19 @@ def mine() -> str:
     )
 
 
+@pages.get("/analyses/download")
+def take_along() -> Response:
+    """Send all that is kept of this browser as a ZIP."""
+    name = f"undertone-{datetime.now(UTC):%Y-%m-%d}.zip"
+    response = Response(takeout(_retention(), owner_of(session)), mimetype="application/zip")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
 @pages.post("/analyses/delete")
 def delete_mine() -> BaseResponse:
-    """Delete all that this browser has made; the front page then shows the receipt."""
-    count = analyser().delete_mine(owner_of(session))
-    session["receipt"] = {"count": count, "time": words.moment(datetime.now(UTC))}
-    return redirect(url_for("pages.home"), code=303)
+    """Delete all that this browser has made or given; the front page then shows the receipt."""
+    return _receipt(_retention().delete_all(owner_of(session)))
 
 
 @pages.get("/analyses/<id>")
@@ -177,7 +192,7 @@ def feedback(id: str) -> BaseResponse:
 @pages.post("/contributions/<id>/delete")
 def take_back(id: str) -> BaseResponse:
     """Remove a clip that this browser gave."""
-    _contributions().take_back(id, owner_of(session))
+    _retention().take_back(id, owner_of(session))
     return redirect(url_for("pages.mine"), code=303)
 
 
@@ -194,38 +209,53 @@ def audio(id: str) -> Response:
 @pages.post("/analyses/<id>/delete")
 def delete(id: str) -> BaseResponse:
     """Delete an analysis now; the front page then shows the receipt."""
-    owner = owner_of(session)
-    try:
-        filename = analyser().get(id, owner).filename
-        analyser().delete(id, owner)
-    except AnalysisNotFoundError:
-        filename = _running().find(id, owner).filename
-    _running().end(id, owner)
-    time = words.moment(datetime.now(UTC))
-    session["receipt"] = {"id": id, "filename": filename, "time": time}
+    return _receipt(_retention().delete(id, owner_of(session)))
+
+
+def _receipt(receipt: Receipt) -> BaseResponse:
+    """Let the front page show what was deleted, once."""
+    session["receipt"] = {
+        **asdict(receipt),
+        "ids": receipt.ids[:RECEIPT_IDS],
+        "count": len(receipt.ids),
+        "time": words.moment(datetime.now(UTC)),
+    }
     return redirect(url_for("pages.home"), code=303)
 
 
-def _streamed(sample: Sample | None, upload: FileStorage | None) -> Response:
-    """Tell of an analysis while it goes on; one that is kept can be found again meanwhile."""
-    owner, running = owner_of(session), _running()
+class _Followed(NamedTuple):
+    """An analysis, and where it can be found while it goes on; None where nothing is kept."""
+
+    analyse: Callable[[streaming.Progress | None], Analysis]
+    address: str | None
+
+
+def _followed(sample: Sample | None, upload: FileStorage | None) -> _Followed:
+    """Prepare the analysis that the form asks for; one that is kept can be found, and ended."""
+    owner, running, retention = owner_of(session), _running(), _retention()
     analyse = _analysis_of(sample, upload)
     if not _wants_to_keep():
-        return streaming.streamed(analyse, _told)
+        return _Followed(analyse, None)
     filename = display_name(sample.file if sample else (upload and upload.filename) or "")
     try:
         id = running.start(owner, filename)
     except StorageError:
-        return streaming.streamed(analyse, _told)
+        return _Followed(analyse, None)
 
     def followed(progress: streaming.Progress | None) -> Analysis:
+        unwanted = False
         try:
-            return analyse(running.follow(id, owner, filename, progress), id)
+            analysis = analyse(running.follow(id, owner, filename, progress), id)
         finally:
             with suppress(StorageError):  # Then the note goes on its day.
-                running.end(id, owner)
+                unwanted = running.end(id, owner) is None
+        if unwanted and analysis.id:
+            # It was ended while it was being kept.
+            retention.remove(id)
+            raise CancelledError()
+        return analysis
 
-    return streaming.streamed(followed, _told, url_for("pages.result", id=id))
+    return _Followed(followed, url_for("pages.result", id=id))
 
 
 def _wants_to_keep() -> bool:
@@ -372,6 +402,10 @@ def _running_page(id: str) -> Response:
     if not under_way.lost:
         response.headers["Refresh"] = str(REFRESH_S)
     return response
+
+
+def _retention() -> Retention:
+    return current_app.extensions["retention"]
 
 
 def _running() -> RunningAnalyses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 import time
@@ -24,7 +25,8 @@ TELL_EVERY_S = 2.0
 LOST_AFTER_S = 180.0
 """Without news for so long, as when the server was restarted, nothing comes of it any more."""
 
-_KEPT_FOR = timedelta(hours=6)
+KEPT_FOR = timedelta(hours=6)
+"""After so long a note goes in any case."""
 
 
 class CancelledError(ml.SerError):
@@ -71,19 +73,17 @@ class RunningAnalyses:
         self._storage, self._clock = storage, clock
 
     def start(self, owner: str, filename: str) -> str:
-        """Note a new analysis; give the id under which it is to be kept. Forgets what is old.
+        """Note a new analysis; give the id under which it is to be kept.
 
         Raises
         ------
         StorageError
             If the storage cannot be reached.
         """
-        for old in self._storage.expired(self._clock()):
-            self._storage.delete(old)
         id = secrets.token_urlsafe(16)
         note = self._note(digest(owner), filename, 0.0)
         self._storage.mark(digest(owner), id)
-        self._storage.save(id, {RECORD: note}, self._clock() + _KEPT_FOR)
+        self._storage.save(id, {RECORD: note}, self._clock() + KEPT_FOR)
         return id
 
     def follow(
@@ -102,13 +102,15 @@ class RunningAnalyses:
             # The last report is never left out: after it the answer is kept.
             if share < 1 and time.monotonic() - told_s < TELL_EVERY_S:
                 return
-            told_s = time.monotonic()
+            told_s, ended = time.monotonic(), False
             try:
                 self._storage.put(id, RECORD, self._note(digest(owner), filename, share))
             except AnalysisNotFoundError:
-                raise CancelledError() from None
+                ended = True
             except StorageError:
-                return  # The next report may reach it.
+                pass  # The next report may reach it.
+            if ended:  # Not raised above: the other error would hold the sound, in a ring.
+                raise CancelledError()
 
         return report
 
@@ -121,7 +123,7 @@ class RunningAnalyses:
             If there is none, or somebody else's.
         """
         note = json.loads(self._storage.read(id, RECORD))
-        if note["owner"] != digest(owner):
+        if not hmac.compare_digest(note["owner"], digest(owner)):
             raise AnalysisNotFoundError()
         silent = self._clock() - datetime.fromisoformat(note["told"])
         # News from far ahead are from before the clock was set back, and none came since.
@@ -132,14 +134,29 @@ class RunningAnalyses:
         """Give all that an owner has under way."""
         return [*still_there(self._storage, digest(owner), lambda id: self.find(id, owner))]
 
-    def end(self, id: str, owner: str) -> None:
-        """Forget an analysis: it is done, or not wanted any more; whose it is not, stays."""
+    def end(self, id: str, owner: str) -> Running | None:
+        """Forget an analysis: it is done, or not wanted any more; whose it is not, stays.
+
+        Returns
+        -------
+        Running or None
+            What was forgotten; None where there was nothing, as when somebody else came first.
+        """
         try:
-            self.find(id, owner)
+            found = self.find(id, owner)
         except AnalysisNotFoundError:
-            return
+            return None
         self._storage.delete(id)
         self._storage.unmark(digest(owner), id)
+        return found
+
+    def sweep(self) -> int:
+        """Forget what is old, and say how many notes that were."""
+        old = self._storage.expired(self._clock())
+        for id in old:
+            self._storage.delete(id)
+        self._storage.sweep()
+        return len(old)
 
     def _note(self, owner: str, filename: str, share: float) -> bytes:
         note = {"owner": owner, "filename": filename, "share": share}

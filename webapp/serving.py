@@ -7,6 +7,7 @@ from joblib import cpu_count
 
 from webapp.logs import log_config
 from webapp.places import WAITING
+from webapp.retention import keep_sweeping
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.telemetry import report_requests
 
@@ -52,6 +53,7 @@ def post_worker_init(worker: Any) -> None:
     """Answer once before the first visitor asks; what forking forbids to share loads here."""
     report_requests(worker.wsgi, settings.telemetry)
     try:
+        keep_sweeping(worker.wsgi.extensions["retention"])
         worker.wsgi.extensions["analyser"].ready()
     except Exception:
         logging.getLogger("webapp").exception("This worker cannot answer; /health tells why")

@@ -167,6 +167,13 @@ class Settings:
     contact: str = _setting(
         "SER_CONTACT", "", "Who operates this site, as the privacy page names them.", _text
     )
+    notice: str = _setting(
+        "SER_NOTICE",
+        "",
+        "What the operator adds to the notice that is shown before the first analysis and to the "
+        "pages for programs, as plain text.",
+        _text,
+    )
     proxy_hops: int = _setting(
         "SER_PROXY_HOPS",
         0,

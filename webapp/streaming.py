@@ -93,9 +93,11 @@ class _Work:
             yield share
 
     def leave(self) -> None:
-        """End the work at its next report, and wait for that."""
+        """End the work at its next report, wait for that, and let go of what came of it."""
         self._left.set()
         self._thread.join()
+        # An error holds the sound that it was raised beside, and would do so in a ring.
+        self._news, self.result = queue.Queue(), None
 
 
 class _Made(NamedTuple):
@@ -125,7 +127,9 @@ def _last(item: Any, told: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
             raise item
         return told(item)
     except Exception as error:
-        return {"error": described(error)}
+        body = {"error": described(error)}
+        error.__traceback__ = None  # It holds the sound that it was raised beside, in a ring.
+        return body
 
 
 def _line(content: dict[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 import ml
 from webapp import create_app
+from webapp.scratch import private_folder
 
+private_folder()  # Before anything is written or started that is to use it.
 app = create_app()
 app.extensions["challenger"].check()
 try:

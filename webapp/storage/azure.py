@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from webapp.settings import Settings
 from webapp.storage.protocol import (
     ID,
+    LEFT_OVER_AFTER,
     OWNERS,
     PARTS,
     RECORD,
@@ -18,11 +19,12 @@ from webapp.storage.protocol import (
     StorageError,
     as_storage_error,
     check_id,
+    day,
     not_deleted,
 )
 
 if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import ContainerClient, StorageStreamDownloader
 
 
 class AzureStorage:
@@ -37,13 +39,13 @@ class AzureStorage:
         Names the account (connection string, or its address with a managed identity) and the
         container, which is made when it is missing.
     left_over_after : timedelta
-        Age from which blobs without a record are taken for left-overs.
+        Age from which blobs without a record, and marks of them, are taken for left-overs.
     """
 
     TIMEOUTS: ClassVar[dict[str, float]] = {"connection_timeout": 3, "read_timeout": 10}
     """Seconds without a word after which the storage counts as silent; no call waits longer."""
 
-    def __init__(self, settings: Settings, left_over_after: timedelta = timedelta(hours=1)) -> None:
+    def __init__(self, settings: Settings, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
         self._settings = settings
         self._left_over_after = left_over_after
         self._reach = _Reach()
@@ -131,11 +133,19 @@ class AzureStorage:
 
     def read(self, id: str, part: str) -> bytes:
         """See `Storage`."""
-        check_id(id)
         with self._errors():
-            if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
-                raise AnalysisNotFoundError()
-            return bytes(self._container.download_blob(f"{id}/{part}").readall())
+            return bytes(self._download(id, part).readall())
+
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        with self._errors():
+            yield from self._download(id, part).chunks()
+
+    def _download(self, id: str, part: str) -> "StorageStreamDownloader[bytes]":
+        check_id(id)
+        if part != RECORD and not self._container.get_blob_client(f"{id}/{RECORD}").exists():
+            raise AnalysisNotFoundError()
+        return self._container.download_blob(f"{id}/{part}")
 
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
@@ -199,15 +209,27 @@ class AzureStorage:
         return tuple(
             id
             for id, blobs in self._blobs().items()
-            if RECORD in blobs and datetime.fromisoformat(blobs[RECORD].metadata["expires"]) <= now
+            if RECORD in blobs and day((blobs[RECORD].metadata or {}).get("expires", "")) <= now
         )
 
     def sweep(self) -> None:
         """See `Storage`."""
         before = datetime.now(UTC) - self._left_over_after
-        for id, blobs in self._blobs().items():
+        kept = self._blobs()
+        for id, blobs in kept.items():
             if RECORD not in blobs and all(blob.last_modified < before for blob in blobs.values()):
                 self.delete(id)
+        for name in self._marks(before):
+            if name.rpartition("/")[2] not in kept:
+                self._remove(name)
+
+    def _marks(self, before: datetime) -> list[str]:
+        """Name the marks of all owners that were written before a moment."""
+        found: list[str] = []
+        with contextlib.suppress(AnalysisNotFoundError), self._errors():
+            blobs = self._container.list_blobs(name_starts_with=f"{OWNERS}/")
+            found += [blob.name for blob in blobs if blob.last_modified < before]
+        return found
 
 
 class _Reach:

@@ -5,16 +5,20 @@ import fcntl
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from webapp.storage.protocol import (
+    CHUNK_BYTES,
     ID,
+    LEFT_OVER_AFTER,
     OWNERS,
     AnalysisNotFoundError,
     as_storage_error,
     check_id,
+    day,
     not_deleted,
 )
 
@@ -28,10 +32,13 @@ class LocalStorage:
         Made when the first analysis is kept. Folders, and files in them, whose names begin with
         a dot are being written or deleted; whoever does that holds a shared lock on
         ``root/.lock``, so whoever gets the exclusive lock knows that such are left-overs.
+    left_over_after : timedelta
+        Age from which marks of what is not there are taken for left-overs.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
         self.root = root
+        self._left_over_after_s = left_over_after.total_seconds()
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
         """See `Storage`."""
@@ -74,6 +81,17 @@ class LocalStorage:
                 return (self.root / check_id(id) / part).read_bytes()
             except FileNotFoundError:
                 raise AnalysisNotFoundError() from None
+
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        path = self.root / check_id(id) / part
+        with contextlib.ExitStack() as stack, as_storage_error(OSError):
+            try:
+                file = stack.enter_context(path.open("rb"))
+            except FileNotFoundError:
+                raise AnalysisNotFoundError() from None
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
 
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
@@ -148,6 +166,7 @@ class LocalStorage:
     def sweep(self) -> None:
         """See `Storage`."""
         with as_storage_error(OSError):
+            self._sweep_marks()
             if not any(self._drafts()):
                 return
             with contextlib.suppress(BlockingIOError), self._locked(fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -156,6 +175,13 @@ class LocalStorage:
                         shutil.rmtree(path)
                     else:
                         path.unlink(missing_ok=True)
+
+    def _sweep_marks(self) -> None:
+        before_s = time.time() - self._left_over_after_s
+        for mark in (self.root / OWNERS).glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                if not (self.root / mark.name).exists() and mark.stat().st_mtime <= before_s:
+                    self.unmark(mark.parent.name, mark.name)
 
     def _drafts(self) -> Iterator[Path]:
         """Yield what is being written or deleted: whole analyses, and single parts of others."""
@@ -184,6 +210,6 @@ def _sync_folder(path: Path) -> None:
 def _expiry(path: Path) -> datetime:
     """Read a folder's day; one that vanished meanwhile has none to come."""
     try:
-        return datetime.fromisoformat(path.read_text())
+        return day(path.read_text(errors="replace"))
     except FileNotFoundError:
         return datetime.max.replace(tzinfo=UTC)

@@ -1,11 +1,13 @@
 """Analyses in memory: kept as long as the process lives."""
 
 import threading
-from collections.abc import Mapping
-from datetime import datetime
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from webapp.storage.protocol import (
+    LEFT_OVER_AFTER,
     AnalysisNotFoundError,
     StorageError,
     as_storage_error,
@@ -14,11 +16,18 @@ from webapp.storage.protocol import (
 
 
 class MemoryStorage:
-    """Keeps analyses as long as the process lives."""
+    """Keeps analyses as long as the process lives.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    left_over_after : timedelta
+        Age from which marks of what is not there are taken for left-overs.
+    """
+
+    def __init__(self, left_over_after: timedelta = LEFT_OVER_AFTER) -> None:
+        self._left_over_after_s = left_over_after.total_seconds()
         self._kept: dict[str, tuple[datetime, dict[str, bytes]]] = {}
-        self._marks: dict[str, set[str]] = {}
+        self._marks: dict[str, dict[str, float]] = {}
         self._lock = threading.Lock()
 
     def save(self, id: str, parts: Mapping[str, bytes | Path], expires: datetime) -> None:
@@ -41,6 +50,10 @@ class MemoryStorage:
         except KeyError:
             raise AnalysisNotFoundError() from None
 
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """See `Storage`."""
+        yield self.read(id, part)
+
     def put(self, id: str, part: str, content: bytes) -> None:
         """See `Storage`."""
         with self._lock:
@@ -57,12 +70,15 @@ class MemoryStorage:
     def mark(self, owner: str, id: str) -> None:
         """See `Storage`."""
         with self._lock:
-            self._marks.setdefault(check_id(owner), set()).add(check_id(id))
+            self._marks.setdefault(check_id(owner), {})[check_id(id)] = time.monotonic()
 
     def unmark(self, owner: str, id: str) -> None:
         """See `Storage`."""
         with self._lock:
-            self._marks.get(check_id(owner), set()).discard(check_id(id))
+            marks = self._marks.get(check_id(owner), {})
+            marks.pop(check_id(id), None)
+            if not marks:
+                self._marks.pop(owner, None)
 
     def marked(self, owner: str) -> tuple[str, ...]:
         """See `Storage`."""
@@ -80,4 +96,10 @@ class MemoryStorage:
             return tuple(id for id, (expires, _) in self._kept.items() if expires <= now)
 
     def sweep(self) -> None:
-        """Do nothing: a process that ends takes its memory along."""
+        """See `Storage`; a process that ends takes its memory along."""
+        before_s = time.monotonic() - self._left_over_after_s
+        with self._lock:
+            marks = [(owner, id, s) for owner, ids in self._marks.items() for id, s in ids.items()]
+            gone = [(owner, id) for owner, id, s in marks if id not in self._kept and s <= before_s]
+        for owner, id in gone:
+            self.unmark(owner, id)

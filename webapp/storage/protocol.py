@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar
 
@@ -18,6 +18,11 @@ ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 OWNERS = "owners"
 """Where the marks lie; too short for an id."""
+
+
+CHUNK_BYTES = 1 << 20
+LEFT_OVER_AFTER = timedelta(hours=1)
+"""Age from which what is not whole is taken for a left-over; until then it may be under way."""
 
 
 class StorageError(ml.SerError):
@@ -77,6 +82,9 @@ class Storage(Protocol):
     def read(self, id: str, part: str) -> bytes:
         """Give the content of one part; raises `AnalysisNotFoundError` where there is none."""
 
+    def chunks(self, id: str, part: str) -> Iterator[bytes]:
+        """Give the same piece by piece; raises when the first piece is asked for."""
+
     def put(self, id: str, part: str, content: bytes) -> None:
         """Keep or replace one part of an analysis; `AnalysisNotFoundError` where there is none."""
 
@@ -103,7 +111,7 @@ class Storage(Protocol):
         """Name the analyses whose day has come."""
 
     def sweep(self) -> None:
-        """Remove what interrupted writes and deletions left behind."""
+        """Remove what interrupted writes and deletions left behind, marks of what is gone too."""
 
 
 def still_there(storage: Storage, owner: str, get: Callable[[str], Found]) -> Iterator[Found]:
@@ -121,6 +129,15 @@ def still_there(storage: Storage, owner: str, get: Callable[[str], Found]) -> It
             storage.unmark(owner, id)
         else:
             yield found
+
+
+def day(text: str) -> datetime:
+    """Read a day; where it is damaged, it has come: a voice must not stay for that."""
+    with contextlib.suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        if found.tzinfo:
+            return found
+    return datetime.min.replace(tzinfo=UTC)
 
 
 def digest(secret: str) -> str:
