@@ -234,34 +234,6 @@ def test_waits_for_a_place_but_not_for_ever(storage):
     assert analyser.predict(silence(1))["outcome"] == "no_speech"
 
 
-def test_who_finds_the_queue_full_is_told_at_once(storage, monkeypatch):
-    monkeypatch.setattr("webapp.analysis.WAITING", 1)
-    analyser = Analyser(Settings(storage="memory", concurrency=1), storage, wait_s=1000)
-    entered, leave, answers = threading.Event(), threading.Event(), []
-
-    def progress(share):
-        entered.set()
-        assert leave.wait(30)
-
-    def ask(**arguments):
-        answers.append(analyser.predict(VOICE, **arguments))
-
-    threads = [threading.Thread(target=ask, kwargs={"progress": progress})]
-    threads[0].start()
-    assert entered.wait(30)
-    threads.append(threading.Thread(target=ask))
-    threads[1].start()
-    while analyser._inside._value:
-        time.sleep(0.01)
-    for _ in range(3):
-        with pytest.raises(BusyError):
-            analyser.predict(silence(1))
-    leave.set()
-    for thread in threads:
-        thread.join(30)
-    assert len(answers) == 2
-
-
 def test_a_failure_gives_its_place_back(storage):
     analyser = Analyser(Settings(storage="memory", concurrency=1), storage, wait_s=0.5)
     for _ in range(3):

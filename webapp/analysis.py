@@ -49,9 +49,6 @@ LIVE_S = 6
 
 LIVE_BYTES = 2 * 16_000 * LIVE_S
 
-WAITING = 10
-"""Recordings that may wait for a place at once, each of which keeps a thread of the server."""
-
 NOT_KEPT = ml.Notice(
     "not_kept", "The storage could not be reached, so nothing was kept of this analysis."
 )
@@ -198,7 +195,6 @@ class Analyser:
         self._wait_s = wait_s
         self._challenger = challenger
         self._places = threading.BoundedSemaphore(settings.concurrency)
-        self._inside = threading.BoundedSemaphore(settings.concurrency + WAITING)
         self._recognizers: dict[str, ml.Recognizer] = {}
         self._loading = threading.Lock()
         self._checking = threading.Lock()
@@ -358,17 +354,12 @@ class Analyser:
 
     @contextlib.contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._inside.acquire(blocking=False):
+        if not self._places.acquire(timeout=self._wait_s):
             raise BusyError()
         try:
-            if not self._places.acquire(timeout=self._wait_s):
-                raise BusyError()
-            try:
-                yield
-            finally:
-                self._places.release()
+            yield
         finally:
-            self._inside.release()
+            self._places.release()
 
     @property
     def _limits(self) -> ml.DecodeLimits:

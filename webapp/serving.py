@@ -5,7 +5,6 @@ from typing import Any
 
 from joblib import cpu_count
 
-from webapp.analysis import WAITING
 from webapp.logs import log_config
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.telemetry import report_requests
@@ -38,8 +37,8 @@ sendfile = False
 forwarded_allow_ips = ""
 # The cores that this process may use, within a container's share of them.
 workers = processes(settings, cpu_count())
-# Recordings that are analysed or wait for a place, and pages beside them.
-threads = settings.concurrency + WAITING + 4
+# Recordings that wait for a place, and pages beside them.
+threads = settings.concurrency + 14
 # For a worker that no longer answers its master; analyses run in threads and may take longer.
 timeout = 120
 # App Service kills what has not stopped after WEBSITES_CONTAINER_STOP_TIME_LIMIT: at most 120 s.
