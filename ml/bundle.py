@@ -131,7 +131,15 @@ def read_bundle(name: str | Path) -> Bundle:
 
 
 class Scorer:
-    """A bundle's network, opened; not thread-safe, so one for each thread.
+    """A bundle's network, opened; not thread-safe.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    threads : int
+        That it runs on.
+    content : bytes, optional
+        What `read_network` gave, for several to share.
 
     Raises
     ------
@@ -141,10 +149,9 @@ class Scorer:
         If the file is for a runtime that is not installed.
     """
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(self, bundle: Bundle, threads: int = 1, content: bytes | None = None) -> None:
         self._bundle = bundle
-        content = _checked(bundle, bundle.file, bundle.sha256)
-        _check_beside(bundle)
+        content = content or read_network(bundle)
         self.network: Network = open_network(bundle.path / bundle.file, content, threads)
 
     def score(self, *inputs: np.ndarray) -> Scores:
@@ -182,14 +189,21 @@ def check_bundle(name: str | Path) -> Bundle:
     'cnn-gru'
     """
     bundle = read_bundle(name)
-    _checked(bundle, bundle.file, bundle.sha256)
-    _check_beside(bundle)
+    read_network(bundle)
     return bundle
 
 
-def _check_beside(bundle: Bundle) -> None:
+def read_network(bundle: Bundle) -> bytes:
+    """Read the file of a network, if it and those beside it are what the bundle describes.
+
+    Raises
+    ------
+    CorruptBundleError
+        If not.
+    """
     for name, sha256 in bundle.card.get("beside", {}).items():
         _checked(bundle, name, sha256)
+    return _checked(bundle, bundle.file, bundle.sha256)
 
 
 def _checked(bundle: Bundle, file: str, sha256: str) -> bytes:

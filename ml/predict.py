@@ -13,7 +13,7 @@ import numpy as np
 
 from ml import quality, speech
 from ml.audio import Waveform, decode, release, windows
-from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle
+from ml.bundle import DEFAULT_MODEL, Bundle, Scorer, Scores, read_bundle, read_network
 from ml.config import DecodeLimits, SpeechConfig
 from ml.encoding import ChunkEncoder, Samples
 from ml.errors import AudioError, UnreadableFileError
@@ -346,11 +346,26 @@ class Recognizer:
         try:
             scorer = self._idle.pop()
         except IndexError:
-            scorer = Scorer(self.bundle)
+            scorer = Scorer(self.bundle, content=self._content)
         try:
             yield scorer
         finally:
             self._idle.append(scorer)
+
+    @functools.cached_property
+    def _content(self) -> bytes:
+        return read_network(self.bundle)
+
+    def prepare(self) -> Recognizer:
+        """Read the network's file, so that processes which are forked later share it.
+
+        Raises
+        ------
+        CorruptBundleError
+            If a file is missing, or is not the one that ``bundle.json`` describes.
+        """
+        self._content  # noqa: B018 kept from now on
+        return self
 
     def _encode(self, chunk: np.ndarray) -> np.ndarray:
         with self._network() as scorer:
@@ -447,7 +462,7 @@ def load(name: str | Path | None = None) -> Recognizer:
 
 @functools.cache
 def _load(name: str | Path) -> Recognizer:
-    return Recognizer(read_bundle(name))
+    return Recognizer(read_bundle(name)).prepare()
 
 
 def recognize(
