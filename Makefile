@@ -60,8 +60,8 @@ lint: $(BIN)/.testing ## style, types and architecture, without the tests
 setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## both set-ups; starts nothing
 	@echo "Everything is set up: make run, make test"
 
-bench: $(BIN)/.training ## measure the serving runtime against the training one, and the pages
-	$(BIN)/python benchmarks/runtime.py
+bench: $(BIN)/.training ## measure the site against the bare work and the plain way, and its pages
+	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pages
 
 docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
