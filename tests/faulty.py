@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.server.fault_of(self.command, self.path)
         if fault == "slow":
-            time.sleep(0.3)
+            time.sleep(0.15)
         if fault == "held":
             self.server.let_go.wait(120)
         if fault == "error":

@@ -8,15 +8,16 @@ from visitors import Visitor
 
 from webapp.places import WAITING
 
-CLIP = silence(150)
-"""Takes a place for some tenths of a second."""
+CLIP = silence(20)
+"""Takes a place for a tenth of a second or two."""
+VISITORS = WAITING + 40
 
 
 def test_too_many_are_told_when_to_come_again_and_pages_do_not_wait(tmp_path):
     settings = {"SER_MODEL": "mfcc-cnn", "SER_RATE_LIMIT": "off"}
     settings |= {"WEB_CONCURRENCY": 1, "SER_CONCURRENCY": 1}
-    with serving(tmp_path, **settings) as (address, _), ThreadPoolExecutor(WAITING + 10) as pool:
-        given = [pool.submit(Visitor(address).predict, CLIP) for _ in range(WAITING + 10)]
+    with serving(tmp_path, **settings) as (address, _), ThreadPoolExecutor(VISITORS) as pool:
+        given = [pool.submit(Visitor(address).predict, CLIP) for _ in range(VISITORS)]
         pages = 0
         while not all(one.done() for one in given):
             for path in ("/", "/health", "/static/css/base.css"):

@@ -81,10 +81,13 @@ class Places:
         future = self._pool.submit(run)
         try:
             self._await_place(future, begun, alive)
+            return future.result()
         except BaseException:
             future.cancel()
             raise
-        return future.result()
+        finally:
+            # It holds what the work raised, which holds this frame, in a ring; and what was heard.
+            del future
 
     def _await_place(
         self, future: Future[Made], begun: threading.Event, alive: Callable[[], object]
