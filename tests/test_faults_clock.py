@@ -1,6 +1,7 @@
 """A clock that leaps: a made-up one for single parts, libfaketime's for a real server."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from visitors import NDJSON, Visitor, kill_workers, last_line
 
 from webapp import create_app
 from webapp.access import SteadyMemoryStorage
-from webapp.analysis import Analyser
 from webapp.clock import SETTLES_AFTER_S, PatientClock
 from webapp.running import RunningAnalyses
 from webapp.settings import Settings
@@ -95,21 +95,19 @@ def test_a_leap_back_is_followed_at_once_and_small_steps_are_too(machine, clock)
 
 
 def test_a_leap_ahead_deletes_nothing_and_hides_nothing(machine, clock):
-    analyser = Analyser(
-        Settings(storage="memory", retention_days=30),
-        MemoryStorage(),
-        clock=lambda: machine.wall,
-        deletion_clock=clock,
-    )
+    app = create_app(Settings(storage="memory", retention_days=30))
+    retention = replace(app.extensions["retention"], clock=clock)
+    analyser = retention.analyser
+    analyser._clock, analyser._deletion_clock = (lambda: machine.wall), clock
     kept = analyser.analyse(silence(1), "a.wav", owner="ada", keep=True)
     machine.leap(days=40)
-    analyser.sweep()
+    retention.sweep()
     assert [one.id for one in analyser.mine("ada")] == [kept.id]
     machine.leap(days=-40)
-    analyser.sweep()
+    retention.sweep()
     assert [one.id for one in analyser.mine("ada")] == [kept.id]
     machine.wait(days=31)
-    analyser.sweep()
+    retention.sweep()
     assert analyser.mine("ada") == []
 
 

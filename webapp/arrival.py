@@ -33,6 +33,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestTimeout
 from werkzeug.test import create_environ, run_wsgi_app
 
+import ml
 from webapp.limits import REFUSED, body_bytes
 from webapp.places import BusyError
 from webapp.settings import read_settings
@@ -188,6 +189,12 @@ class Arrived(SocketUnreader):
         return found[1].decode("ascii") if found else "/"
 
 
+def _no_room(error: OSError) -> ml.SerError:
+    """Say why a request cannot be held."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return ml.NoRoomError() if full else BusyError()
+
+
 def _empty() -> Any:
     return tempfile.SpooledTemporaryFile(HELD_IN_MEMORY, prefix="undertone-")
 
@@ -319,7 +326,7 @@ class PatientWorker(ThreadWorker):
         except OSError as error:
             log.warning("A request could not be held: %s", error.strerror)
             arrived.forget_body()
-            self.hand_over(conn, BusyError())
+            self.hand_over(conn, _no_room(error))
             return
         if arrived.whole:
             self.hand_over(conn, RequestTimeout())
