@@ -37,9 +37,14 @@ def azurite():
 
 
 @pytest.fixture(scope="module")
-def site():
-    app = create_app(Settings(storage="memory", max_upload_mb=1))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+def site_app():
+    """Make the app that `site` serves."""
+    return create_app(Settings(storage="memory", max_upload_mb=1))
+
+
+@pytest.fixture(scope="module")
+def site(site_app):
+    server = make_server("127.0.0.1", 0, site_app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

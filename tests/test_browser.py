@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 import ml
 import ml.bundle
+from webapp.models import Models
 
 ANSWER = re.compile(r"^(Sounds |Not sure|No voice|Too )")
 
@@ -174,16 +175,20 @@ def test_nothing_sticks_out_sideways(new_page, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def several_models(folder):
-    card = full_card()
+@pytest.fixture
+def several_models(tmp_path, monkeypatch, site_app):
+    """Let the site have other models, which it reads anew."""
+    folder, card = tmp_path, full_card()
     copy_bundle(folder, ml.DEFAULT_MODEL, **{key: card[key] for key in card if key != "name"})
     copy_bundle(folder, "voting-by-majority", rule="majority", title="One that votes")
+    for home in (ml, ml.bundle):
+        monkeypatch.setattr(home, "BUNDLES", folder)
+    monkeypatch.setattr(site_app.extensions["analyser"], "_models", Models(""))
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_the_pages_of_models_fit_and_can_be_read_as_tables(new_page, tmp_path, monkeypatch, width):
-    several_models(tmp_path)
-    monkeypatch.setattr(ml.bundle, "BUNDLES", tmp_path)
+@pytest.mark.usefixtures("several_models")
+def test_the_pages_of_models_fit_and_can_be_read_as_tables(new_page, width):
     page = new_page(viewport={"width": width, "height": 800})
     page.goto("/about")
     page.get_by_role("navigation", name="Site").get_by_role("link", name="Models").click()
@@ -205,9 +210,8 @@ def test_the_pages_of_models_fit_and_can_be_read_as_tables(new_page, tmp_path, m
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_the_model_chosen_is_the_one_that_answers(new_page, tmp_path, monkeypatch, javascript):
-    several_models(tmp_path)
-    monkeypatch.setattr(ml.bundle, "BUNDLES", tmp_path)
+@pytest.mark.usefixtures("several_models")
+def test_the_model_chosen_is_the_one_that_answers(new_page, javascript):
     page = new_page(java_script_enabled=javascript)
     page.goto("/")
     page.get_by_text("More options").click()
