@@ -13,7 +13,6 @@ from ml.commands.compare import add_compare
 from ml.commands.completion import add_completion
 from ml.commands.evaluate import add_evaluate
 from ml.commands.export import add_export
-from ml.commands.interrupts import noticed_interrupts
 from ml.commands.lists import add_corpora, add_models
 from ml.commands.predict import add_predict
 from ml.commands.terminal import HelpFormatter, complain
@@ -52,13 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     args = make_parser().parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    with noticed_interrupts() as interrupts:
-        return _run(args, interrupts)
-
-
-def _run(args: argparse.Namespace, interrupts: list[int]) -> int:
     try:
-        code: int = args.run(args)
+        code = args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -67,8 +61,6 @@ def _run(args: argparse.Namespace, interrupts: list[int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except (SerError, OSError, BrokenProcessPool) as error:
-        if interrupts:  # The workers had heard of it first, and are gone.
-            return _INTERRUPTED
         complain(str(error))
         return 2
     return code
