@@ -1,5 +1,6 @@
 """What costs a while to start, for all tests that need one: Debian's Chromium, Azurite."""
 
+import signal
 import threading
 from pathlib import Path
 
@@ -28,6 +29,10 @@ ARGUMENTS = [
 ]
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
+
+# A shell that starts the tests in the background has them ignore Ctrl-C; what they start must not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
