@@ -62,10 +62,10 @@ class Server:
     @property
     def left_over(self) -> list[str]:
         """List files that nobody needs any more."""
-        kept = [path for path in (self.folder / "data").rglob("*") if path.is_file()]
-        own = ("secret_key", ".lock")
-        found = [*(self.folder / "tmp").rglob("*"), *(p for p in kept if p.name not in own)]
-        return [str(path.relative_to(self.folder)) for path in found if path.is_file()]
+        own = ("secret_key", ".lock", "sweeping.lock")
+        written = (path for name in ("tmp", "data") for path in (self.folder / name).rglob("*"))
+        found = [path for path in written if path.is_file() and path.name not in own]
+        return [str(path.relative_to(self.folder)) for path in found]
 
     def calm(self) -> list[str]:
         """Wait until it has nothing to do; give what is wrong with it then."""
