@@ -33,8 +33,6 @@ worker_connections = 256
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
-# Idle connections keep no thread. Closed early, they would meet the next request on its way.
-keepalive = 75
 # Files go out as everything else does, so that nobody reads them for ever.
 sendfile = False
 # What a proxy says is believed by SER_PROXY_HOPS alone.
