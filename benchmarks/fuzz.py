@@ -30,6 +30,7 @@ from pathlib import Path
 from benchmarks.batch import machine
 from benchmarks.calls import BOUNDARY, Call, call, form, part
 from benchmarks.hostile import MAX_BYTES, Corpus, corpus
+from benchmarks.site import command_line, free_port, memory_mb, processes
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = "cnn-gru"
@@ -88,9 +89,7 @@ class Server:
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[Server]:
     """Run `startup.sh` with folders of its own, until it answers and its processes stand."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "tmp").mkdir()
     path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
     env = {"PATH": path, "VIRTUAL_ENV": sys.prefix, "HOME": str(folder), "PORT": str(port)}
@@ -124,29 +123,8 @@ def answers(port: int) -> bool:
 
 def family_of(pid: int) -> dict[int, str]:
     """Give a process and all below it with their command lines."""
-    parents = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            command = (stat.parent / "cmdline").read_bytes().replace(b"\0", b" ")
-            if command:
-                parents[int(stat.parent.name)] = (parent, command.decode(errors="replace")[:120])
-    found, family = {pid: "main"}, {pid}
-    while family:
-        below = {p: c for p, (parent, c) in parents.items() if parent in family}
-        found |= below
-        family = set(below)
-    return found
-
-
-def memory_mb(pids: dict[int, str]) -> float:
-    """Add up the memory of processes; what they share counts once (PSS)."""
-    kilobytes = 0
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            rows = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            kilobytes += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
-    return kilobytes / 1024
+    below = {one: command_line(one)[:120] for one in processes(pid) if one != pid}
+    return {pid: "main"} | {one: command for one, command in below.items() if command}
 
 
 @dataclass(frozen=True)

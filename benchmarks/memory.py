@@ -4,12 +4,16 @@ python -m benchmarks.memory [--files 10000] [--model cnn-gru] [--write docs/memo
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.site import memory_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = sorted((ROOT / "samples").glob("*.flac"))
@@ -48,23 +52,17 @@ def measure(folder: Path, model: str, jobs: int) -> list[tuple[int, float, float
         assert process.stdout
         for done, _line in enumerate(process.stdout, 1):
             if done in points:
-                found.append((done, time.perf_counter() - start, session_mb(process.pid)))
+                found.append((done, time.perf_counter() - start, memory_mb(session(process.pid))))
     assert process.returncode == 0 and done == total
     return found
 
 
-def session_mb(session: int) -> float:
-    """Add up the memory of a session's processes; what they share counts once (PSS)."""
-    kilobytes = 0
+def session(leader: int) -> Iterator[int]:
+    """List the processes of a session."""
     for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            try:
-                if os.getsid(int(entry.name)) == session:
-                    rows = Path(entry.path, "smaps_rollup").read_text().splitlines()
-                    kilobytes += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
-            except (OSError, ProcessLookupError):
-                continue  # It has ended meanwhile.
-    return kilobytes / 1024
+        with contextlib.suppress(OSError):  # It has ended meanwhile.
+            if entry.name.isdecimal() and os.getsid(int(entry.name)) == leader:
+                yield int(entry.name)
 
 
 def table(curves: dict[int, list[tuple[int, float, float]]], files: int, model: str) -> str:

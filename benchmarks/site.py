@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,12 +32,16 @@ class Site(NamedTuple):
     started_s: float
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextlib.contextmanager
 def running_site(**settings: str) -> Iterator[Site]:
     """Start the site with some settings, without a rate limit, on a folder that goes with it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command, start_s = [ROOT / "startup.sh"], time.perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="undertone-") as folder,
@@ -82,7 +86,15 @@ def processes(root: int) -> list[int]:
     return found
 
 
-def memory_mb(pids: list[int]) -> float:
+def command_line(pid: int) -> str:
+    """Give what a process was started with; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def memory_mb(pids: Iterable[int]) -> float:
     """Add up the memory of processes; what they share counts once (PSS)."""
     return sum(_kilobytes(pid) for pid in pids) / 1024
 

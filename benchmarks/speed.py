@@ -25,7 +25,7 @@ import requests
 
 import ml
 from benchmarks.batch import machine, with_page
-from benchmarks.site import Site, memory_mb, processes, running_site
+from benchmarks.site import Site, command_line, memory_mb, processes, running_site
 from ml.predict import Recognizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,17 +142,10 @@ def long_ones(folder: Path) -> Iterator[dict[str, Any]]:
     for model in MODELS:
         with running_site(WEB_CONCURRENCY="1") as site, requests.Session() as session:
             took_s = timed(asking(session, site, model, path))
-            (worker,) = [pid for pid in processes(site.pid)[1:] if "gunicorn" in command(pid)]
+            (worker,) = [pid for pid in processes(site.pid)[1:] if "gunicorn" in command_line(pid)]
             peak = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
             assert peak
             yield {"model": model, "took_s": took_s, "peak_mb": int(peak[1]) / 1024}
-
-
-def command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
 
 
 def workers(clip: Path) -> list[dict[str, float]]:

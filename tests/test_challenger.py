@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import VOICE, wav
+from flask import Flask
+from flask.testing import FlaskClient
 from forms import clip, post
 from test_serving import PATIENCE_S, predict, serving
 
@@ -435,14 +437,20 @@ def holding(folder: Path, text: str) -> set[str]:
     return {path.relative_to(folder).parts[0] for path in bearing}
 
 
-def test_what_people_said_joins_until_it_is_taken_back(tmp_path, listener):
-    app = create_app(trial(tmp_path / "data"))
+def kept_on_trial(folder: Path, listener) -> tuple[Flask, FlaskClient, str, dict]:
+    """Keep an analysis that the model on trial has heard; gives where it is, and the line of it."""
+    app = create_app(trial(folder))
     client, challenger = app.test_client(), app.extensions["challenger"]
     challenger._listener = listener
     with send(client, "/analyses") as response:
         address = response.location
     settled(challenger)
-    line, log = newest(challenger), tmp_path / "log.jsonl"
+    return app, client, address, newest(challenger)
+
+
+def test_what_people_said_joins_until_it_is_taken_back(tmp_path, listener):
+    app, client, address, line = kept_on_trial(tmp_path / "data", listener)
+    log = tmp_path / "log.jsonl"
 
     def exported() -> list[dict]:
         ran = app.test_cli_runner().invoke(args=["export-challenge", str(log)])
@@ -465,13 +473,7 @@ def test_what_people_said_joins_until_it_is_taken_back(tmp_path, listener):
 
 
 def test_deleting_takes_the_scores_along(tmp_path, listener):
-    app = create_app(trial(tmp_path / "data"))
-    client, challenger = app.test_client(), app.extensions["challenger"]
-    challenger._listener = listener
-    with send(client, "/analyses") as response:
-        address = response.location
-    settled(challenger)
-    line = newest(challenger)
+    _app, client, address, line = kept_on_trial(tmp_path / "data", listener)
     assert holding(tmp_path / "data", line["id"]) == {"analyses", "challenge"}
     post(client, f"{address}/delete")
     assert "What a model on trial said of it was removed, too." in client.get("/").text

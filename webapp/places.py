@@ -31,8 +31,7 @@ class BusyError(ml.SerError):
 class Places:
     """Does work in so many threads of its own, first come, first served.
 
-    The threads stay, so that what a network needs in memory is there once for each place, and not
-    for each thread of the server. They start with the first work, so after a server has forked.
+    They start with the first work, so after a server has forked.
 
     Parameters
     ----------
