@@ -222,6 +222,15 @@ def test_requests_may_follow_each_other_at_once(port):
     assert kinds == [b"status", b"schema", b"status", b"status"]
 
 
+def test_a_connection_that_was_promised_is_kept_when_nobody_read_the_body(port):
+    unread = b"POST /privacy HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + bytes(300_000)
+    last = PAGE + b"Connection: close\r\n\r\n"
+    with connected(port) as line:
+        line.sendall(unread + last)
+        answers = rest_of(line)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"405", b"200"]
+
+
 def test_who_brings_more_than_a_worker_holds_is_told_to_wait(tmp_path):
     """One of the largest bodies is what this one holds; each of these has all but its last byte."""
     begun = PARTIAL + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n" + bytes(999_999)

@@ -372,6 +372,13 @@ class PatientWorker(ThreadWorker):
         req._expected_100_continue = False  # `read_on` has seen to that.
         return super().handle_request(req, conn)
 
+    def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
+        """Skip what nobody read of a body; see gunicorn, which gives up after 64 KiB.
+
+        The answer has promised to keep the connection, and all of the body is here.
+        """
+        return bool(keepalive and conn.parser.finish_body())
+
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """Keep the connection or close it; see gunicorn."""
         self.held -= conn.arrived.held
