@@ -25,13 +25,22 @@ from ml.processes import worker_pool
 
 @dataclass(frozen=True)
 class Split:
-    """Clips of three sides that share no speaker."""
+    """Clips of three sides that share no speaker, unless it says that they may.
+
+    Attributes
+    ----------
+    by_speaker : bool
+        False only for what `split_at_random` makes.
+    """
 
     train: tuple[Clip, ...]
     validation: tuple[Clip, ...]
     test: tuple[Clip, ...]
+    by_speaker: bool = True
 
     def __post_init__(self) -> None:
+        if not self.by_speaker:
+            return
         sides = {"train": self.train, "validation": self.validation, "test": self.test}
         names = list(sides)
         for i, first in enumerate(names):
@@ -66,14 +75,36 @@ def split_by_speaker(clips: Iterable[Clip]) -> Split:
             sides["validation"].append(clip)
         if speaker not in corpus.test_speakers | corpus.validation_speakers:
             sides["train"].append(clip)
-    return Split(*(tuple(side) for side in sides.values()))
+    train, validation, test = map(tuple, sides.values())
+    return Split(train, validation, test)
+
+
+def split_at_random(clips: Iterable[Clip], seed: int) -> Split:
+    """Share clips out by chance, with as many of each corpus on a side as `split_by_speaker`.
+
+    Speakers stand on several sides then, and what is measured on the test side says nothing of new
+    voices. It is there to show how much too high such a number is.
+    """
+    rng, pool = np.random.default_rng(seed), tuple(clips)
+    sides: tuple[list[Clip], ...] = ([], [], [])
+    for name in dict.fromkeys(clip.corpus for clip in pool):
+        part = [clip for clip in pool if clip.corpus == name]
+        fixed = split_by_speaker(part)
+        ends = np.cumsum([len(fixed.train), len(fixed.validation)])
+        for side, rows in zip(sides, np.split(rng.permutation(len(part)), ends), strict=True):
+            side += [part[i] for i in sorted(rows)]
+    train, validation, test = map(tuple, sides)
+    return Split(train, validation, test, by_speaker=False)
 
 
 def keep_labels(split: Split, labels: Iterable[str]) -> Split:
     """Leave out the clips of emotions that a network does not score."""
     wanted = frozenset(labels)
-    sides = (split.train, split.validation, split.test)
-    return Split(*(tuple(clip for clip in side if clip.label in wanted) for side in sides))
+    train, validation, test = (
+        tuple(clip for clip in side if clip.label in wanted)
+        for side in (split.train, split.validation, split.test)
+    )
+    return Split(train, validation, test, split.by_speaker)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,13 @@ def with_interval(share: float, interval: Sequence[float]) -> str:
     return f"{percent(share)} ({100 * low:.0f} to {100 * high:.0f})"
 
 
+def measure_cell(found: Card, key: str) -> str:
+    """Write a measure of a corpus with its interval, as far as they were measured."""
+    if found.get(key) is None or found.get(f"{key}_interval") is None:
+        return maybe_percent(found.get(key))
+    return with_interval(found[key], found[f"{key}_interval"])
+
+
 def with_ends(value: float, interval: Sequence[float]) -> str:
     """Write a number with its interval."""
     low, high = interval

@@ -72,14 +72,24 @@ def drawn_speakers(
     return np.nanpercentile(drawn, [2.5, 97.5], axis=0).T
 
 
+def macro_f1(truth: np.ndarray, guess: np.ndarray, allowed: Sequence[str]) -> float:
+    """Mean F1 of the labels `allowed`; 0 for one that neither occurs nor is named."""
+    named, said = (side[:, None] == np.array(allowed) for side in (truth, guess))
+    total = np.sum(named, axis=0) + np.sum(said, axis=0)
+    return float(np.mean(2 * np.sum(named & said, axis=0) / np.maximum(total, 1)))
+
+
 def intervals(
-    truth: np.ndarray, guess: np.ndarray, speakers: np.ndarray, seed: int = 0
+    truth: np.ndarray, guess: np.ndarray, speakers: np.ndarray, allowed: Sequence[str]
 ) -> dict[str, list[float]]:
-    """95 % bootstrap intervals of WA and UA over speakers; see `drawn_speakers`."""
-    wa, ua = drawn_speakers(
-        lambda rows: list(accuracies(truth[rows], guess[rows]).values()), speakers, seed
-    )
-    return {"wa_interval": wa.tolist(), "ua_interval": ua.tolist()}
+    """95 % bootstrap intervals of WA, UA and macro-F1 over speakers; see `drawn_speakers`."""
+
+    def both(rows: np.ndarray) -> list[float]:
+        found = accuracies(truth[rows], guess[rows])
+        return [found["wa"], found["ua"], macro_f1(truth[rows], guess[rows], allowed)]
+
+    names = ("wa_interval", "ua_interval", "macro_f1_interval")
+    return dict(zip(names, drawn_speakers(both, speakers).tolist(), strict=True))
 
 
 def measure(
@@ -108,11 +118,11 @@ def measure(
     return {
         **accuracies(truth, guess),
         "macro_f1": float(np.mean(f1)),
-        **intervals(truth, guess, speakers),
+        **intervals(truth, guess, speakers, allowed),
         "clips": len(truth),
         "speakers": len(np.unique(speakers)),
         "unanswered": int(np.sum(guess == UNANSWERED)),
-        **_calibration(probabilities, truth, guess, allowed),
+        **_calibration(probabilities, truth, guess, speakers, allowed),
         "per_class": {
             label: {
                 "precision": float(precision[i]),
@@ -128,17 +138,29 @@ def measure(
 
 
 def _calibration(
-    probabilities: np.ndarray, truth: np.ndarray, guess: np.ndarray, allowed: Sequence[str]
+    probabilities: np.ndarray,
+    truth: np.ndarray,
+    guess: np.ndarray,
+    speakers: np.ndarray,
+    allowed: Sequence[str],
 ) -> dict[str, Any]:
     """ECE and Brier score of the probabilities among `allowed`; None where nothing was scored."""
     scored = guess != UNANSWERED
-    shares = among(probabilities[scored], allowed)
+    if not scored.any():
+        return reliability_measures(np.empty(0), np.empty(0)) | {
+            "ece_interval": None,
+            "brier": None,
+        }
+    confidence = choice_confidence(probabilities, guess, allowed)[scored]
+    right = (truth == guess)[scored]
+
+    def error(rows: np.ndarray) -> list[float]:
+        return [expected_calibration_error(confidence[rows], right[rows])]
+
     places = np.array([allowed.index(label) for label in truth[scored]], int)
-    return {
-        **reliability_measures(
-            choice_confidence(probabilities, guess, allowed)[scored], (truth == guess)[scored]
-        ),
-        "brier": brier_score(shares, places) if scored.any() else None,
+    return reliability_measures(confidence, right) | {
+        "ece_interval": drawn_speakers(error, speakers[scored])[0].tolist(),
+        "brier": brier_score(among(probabilities[scored], allowed), places),
     }
 
 

@@ -6,6 +6,7 @@ import hashlib
 import platform
 import shlex
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -58,6 +59,7 @@ def describe(
         ],
         "training": {
             **asdict(architecture.train),
+            "split": "speaker" if split.by_speaker else "random",
             "speakers": sorted({clip.speaker for clip in split.train}),
             "validation_speakers": sorted({clip.speaker for clip in split.validation}),
             "history": history,
@@ -82,7 +84,8 @@ def trace(
     names = list(dict.fromkeys(clip.corpus for clip in clips))
     return {
         "git_commit": git_commit(),
-        "command": command(architecture, names, encoder is not None, start is not None),
+        "command": command(architecture, names, encoder is not None, start is not None)
+        + ("" if split.by_speaker else " --split random"),
         "seed": architecture.train.seed,
         "data": {name: checksum(clip for clip in clips if clip.corpus == name) for name in names},
         "encoder_sha256": hashlib.sha256(encoder.read_bytes()).hexdigest() if encoder else None,
@@ -106,6 +109,24 @@ def command(
     if start:
         words += ["--start", "MODEL"]
     return shlex.join(words + given_options(architecture, MODELS[architecture.name]))
+
+
+def same_recipe(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Tell whether two cards are of one network, trained alike on one set of corpora.
+
+    Who was on which side may differ, and so may what only one of them knows as a choice.
+    """
+    sides = ("split", "speakers", "validation_speakers", "history")
+    options = (one["training"].keys() & other["training"].keys()).difference(sides)
+    corpora, others = (sorted(row["name"] for row in card["corpora"]) for card in (one, other))
+    return (
+        corpora == others
+        and all(one["training"][key] == other["training"][key] for key in options)
+        and all(
+            one.get(key) == other.get(key)
+            for key in ("name", "labels", "features", "windows", "encoder")
+        )
+    )
 
 
 def git_commit() -> str | None:

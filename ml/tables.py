@@ -15,9 +15,11 @@ Results = dict[str, dict[str, Any]]
 def as_text(bundle: Bundle, results: Results) -> str:
     """Lay the measures out for a terminal."""
     rows = measured(results)
+    leaks = bundle.card["training"].get("split") == "random"
+    heard = "SPEAKERS HEARD in training (random split)" if leaks else "speakers unseen in training"
     lines = [
         f"{bundle.name} {bundle.version}  sha256 {bundle.sha256[:12]}",
-        "speakers unseen in training; 95 % intervals over speakers in brackets",
+        f"{heard}; 95 % intervals over speakers in brackets",
         "",
         f"{'corpus':10}{'classes':>8}{'clips':>7}{'speakers':>9}"
         f"{'WA':>8}{'':17}{'UA':>8}{'':17}{'F1':>7}{'ECE':>7}{'Brier':>7}{'no answer':>11}",

@@ -8,12 +8,14 @@ import pytest
 
 from ml.audio import decode, window_starts
 from ml.config import FeatureConfig, WindowConfig
-from ml.corpora import Clip, read_clips
+from ml.corpora import CORPORA, Clip, read_clips
 from ml.dataset import (
     Split,
     cache_features,
     clip_versions,
     keep_labels,
+    split_at_random,
+    split_by_speaker,
 )
 from ml.errors import SpeakerOverlapError
 from ml.features import extract, model_input, window_frames
@@ -44,6 +46,24 @@ def test_a_speaker_on_two_sides_raises(sides):
         Split(**clips)
     assert caught.value.params["speakers"] == clips[sides[0]][0].speaker
     assert sides[0] in caught.value.message and sides[1] in caught.value.message
+
+
+def test_a_random_split_is_as_large_on_each_side_and_has_speakers_on_several(tmp_path):
+    corpus = CORPORA["cremad"]
+    tests, validation = sorted(corpus.test_speakers)[:2], min(corpus.validation_speakers)
+    speakers = (*tests, validation, "1002", "1005")
+    clips = read_clips("cremad", write_cremad(tmp_path, speakers, ("DFA", "IEO")))
+    by_speaker, made = split_by_speaker(clips), split_at_random(clips, 1)
+    sides = ("train", "validation", "test")
+    assert [len(getattr(made, side)) for side in sides] == [
+        len(getattr(by_speaker, side)) for side in sides
+    ]
+    assert sorted(clip.path for side in sides for clip in getattr(made, side)) == sorted(
+        clip.path for clip in clips
+    )
+    assert {clip.speaker for clip in made.train} & {clip.speaker for clip in made.test}
+    assert made == split_at_random(clips, 1) != split_at_random(clips, 2)
+    assert not keep_labels(made, ("happy",)).by_speaker
 
 
 def test_windows_cover_a_clip_and_the_last_ends_with_it():

@@ -128,6 +128,40 @@ def test_a_network_that_was_not_evaluated_is_refused(trained, tmp_path):
         Scorer(read_bundle(tmp_path))
 
 
+@pytest.fixture(scope="module")
+def leaked(corpus, tmp_path_factory):
+    output = tmp_path_factory.mktemp("runs") / "leaked"
+    assert run(corpus, output, 2, "--split", "random") == 0
+    return output
+
+
+def test_a_random_split_hears_the_voices_of_its_test_and_says_so(leaked):
+    card = read_bundle(leaked).card
+    assert card["training"]["split"] == "random"
+    assert len(card["training"]["speakers"]) > 2
+    assert card["provenance"]["command"].endswith("--split random")
+    assert "SPEAKERS HEARD in training" in (leaked / "evaluation" / "report.txt").read_text()
+
+
+def test_what_a_random_split_claims_is_kept_beside_the_model(trained, leaked, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    shutil.copytree(trained, kept)
+    assert main(["evaluate", "--model", str(kept), "--random-split", str(leaked)]) == 0
+    claimed = read_bundle(leaked).card["metrics"]["cremad"]
+    assert read_bundle(kept).card["random_split"]["metrics"]["cremad"] == claimed
+    assert f"{claimed['wa']:.1%} by a random split" in capsys.readouterr().out
+
+
+def test_only_the_same_recipe_by_a_random_split_is_set_beside_a_model(trained, leaked, capsys):
+    for model, other, said in (
+        (trained, trained, "is not from 'train --split random'"),
+        ("crnn", leaked, "is not crnn with the same recipe"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["evaluate", "--model", str(model), "--random-split", str(other)])
+        assert said in capsys.readouterr().err
+
+
 def test_training_without_the_corpus_says_so(tmp_path, capsys):
     assert run(tmp_path, tmp_path / "out", 1) == 2
     assert "CREMA-D" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml.bundle import DEFAULT_MODEL, Bundle, read_bundle
 from ml.corpora import CORPORA, read_clips
-from ml.dataset import Split, split_by_speaker
+from ml.dataset import Split, split_at_random, split_by_speaker
 from ml.errors import EmptySideError
 from ml.labels import LABEL_SETS, parse_labels
 
@@ -67,10 +67,15 @@ def _corpus(text: str) -> tuple[str, Path]:
     return found[1], Path(found[2])
 
 
-def read_split(args: argparse.Namespace, needed: tuple[str, ...]) -> Split:
-    """Read the corpora and split them by speaker, with clips on every side that is needed."""
-    clips = (clip for name, path in args.corpus for clip in read_clips(name, path))
-    split = split_by_speaker(clips)
+def read_split(
+    args: argparse.Namespace, needed: tuple[str, ...], random_seed: int | None = None
+) -> Split:
+    """Read the corpora and split them, with clips on every side that is needed.
+
+    They are split by speaker, or by chance where there is a seed.
+    """
+    clips = [clip for name, path in args.corpus for clip in read_clips(name, path)]
+    split = split_by_speaker(clips) if random_seed is None else split_at_random(clips, random_seed)
     for side in needed:
         if not getattr(split, side):
             raise EmptySideError(side=side)

@@ -69,6 +69,12 @@ def add_evaluate(commands: Commands) -> None:
         "them, --write takes their results on it over",
     )
     parser.add_argument(
+        "--random-split",
+        metavar="DIR",
+        help="a network of the same kind from 'train --split random': its accuracy goes into the "
+        "model's bundle.json, to stand beside the one on new voices",
+    )
+    parser.add_argument(
         "--matrix", nargs="+", metavar="NAME", help="set models against corpora by their numbers"
     )
     parser.add_argument("--all", action="store_true", help="compare all bundles by their numbers")
@@ -78,12 +84,9 @@ def add_evaluate(commands: Commands) -> None:
 def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     if args.all or args.matrix:
         return _run_comparison(args)
-    if not (args.corpus and args.output):
-        parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
-    if args.write and args.speakers != "test":
-        parser.error("--write keeps results of test speakers only")
-    if args.clips and not (args.sounds or args.robustness):
-        parser.error("--clips is for --robustness and --sounds; others measure all clips")
+    if args.random_split:
+        return _keep_random_split(parser, args)
+    _refuse_contradictions(parser, args)
     from ml import evaluate
 
     bundle = named_bundle(args.model)
@@ -100,6 +103,35 @@ def _run_evaluate(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
     if args.write:
         _keep(bundle, found, left_out)
     print((args.output / "report.txt").read_text(), end="")
+    return 0
+
+
+def _refuse_contradictions(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if not (args.corpus and args.output):
+        parser.error("give --corpus NAME=PATH and --output DIR, or --all, or --matrix NAME...")
+    if args.write and args.speakers != "test":
+        parser.error("--write keeps results of test speakers only")
+    if args.clips and not (args.sounds or args.robustness):
+        parser.error("--clips is for --robustness and --sounds; others measure all clips")
+
+
+def _keep_random_split(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from ml.provenance import same_recipe
+
+    bundle, leaked = named_bundle(args.model), named_bundle(args.random_split)
+    if leaked.card["training"].get("split") != "random":
+        parser.error(f"{args.random_split} is not from 'train --split random'")
+    if not same_recipe(leaked.card, bundle.card):
+        parser.error(f"{args.random_split} is not {bundle.name} with the same recipe and corpora")
+    kept = {
+        "seed": leaked.card["provenance"]["seed"],
+        "git_commit": leaked.card["provenance"]["git_commit"],
+        "metrics": leaked.card["metrics"],
+    }
+    update_card(bundle, random_split=kept)
+    for name, found in leaked.card["metrics"].items():
+        heard, new = found["wa"], bundle.card["metrics"][name]["wa"]
+        print(f"{name}: WA {new:.1%} on new voices, {heard:.1%} by a random split")
     return 0
 
 

@@ -47,6 +47,13 @@ def add_train(commands: Commands) -> None:
         help="a bundle of the same network, by its name or its folder, from whose model.keras "
         "it goes on",
     )
+    parser.add_argument(
+        "--split",
+        choices=("speaker", "random"),
+        default="speaker",
+        help="random: clips drawn by chance, so that the test speakers are heard in training; "
+        "shows what such a split claims too much, see 'evaluate --random-split' (%(default)s)",
+    )
     add_recipe(parser)
     parser.set_defaults(run=partial(_run_train, parser))
 
@@ -63,7 +70,8 @@ def _run_train(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
     start = named_bundle(args.start) if args.start else None
     if start and not (start.name == architecture.name and (start.path / "model.keras").is_file()):
         parser.error(f"{start.path} is no {architecture.name} with a model.keras to go on from")
-    split = read_split(args, ("train", "validation", "test"))
+    seed = architecture.train.seed if args.split == "random" else None
+    split = read_split(args, ("train", "validation", "test"), seed)
     from ml.train import train_bundle
 
     bundle = train_bundle(
