@@ -145,7 +145,9 @@ def test_a_confusion_matrix_shows_shares_of_what_was_meant():
 def test_models_side_by_side_leave_gaps_where_nothing_was_measured():
     first = {"name": "a", "metrics": {"cremad": measures(0.64)}}
     second = {"name": "b", "metrics": {"emodb": measures(0.8)}}
-    accuracy, calibration = comparisons([first, second])
+    accuracy, recalls, calibration = comparisons([first, second])
+    assert [table.rows[0][0] for table in recalls.tables] == ["a", "a"]
+    assert plain(recalls.tables[1].rows[1][2]) == "78 %"
     assert accuracy.tables[0].heads == ("Model", "CREMA-D", "EmoDB")
     assert accuracy.tables[0].rows[0][2] == ABSENT
     assert [tuple(map(plain, row)) for row in calibration.tables[0].rows] == [
@@ -153,6 +155,27 @@ def test_models_side_by_side_leave_gaps_where_nothing_was_measured():
         ("b", ABSENT, "4 %"),
     ]
     assert comparisons([{"name": "c", "metrics": {}}]) == []
+
+
+def test_networks_stand_side_by_side_with_what_they_cost():
+    card = full_card()
+    (row,) = comparisons([card])[0].tables[0].rows
+    assert [plain(cell) for cell in row] == [
+        card["name"],
+        card["title"],
+        plain(cards.parameters(card)),
+        plain(cards.megabytes(card)),
+        "7.4 ms",
+    ]
+
+
+def test_what_a_random_split_claims_stands_beside_new_voices():
+    claimed = {"seed": 1, "metrics": {"cremad": measures(0.91)}}
+    (*_others, part) = comparisons([full_card() | {"random_split": claimed}])
+    assert part.id == "random-split"
+    (row,) = part.tables[0].rows
+    assert [plain(cell) for cell in row[1:]] == ["CREMA-D", "64 % (58 to 70)", "91 %"]
+    assert all(found.id != "random-split" for found in comparisons([full_card()]))
 
 
 def test_all_models_are_shown_with_what_one_may_do_with_them(client):

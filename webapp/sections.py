@@ -1,6 +1,7 @@
 """The parts of a model's page: one function each, from the card; what a card lacks has no part."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from flask_babel import gettext as _
@@ -11,7 +12,9 @@ from webapp.cards import (
     condition_title,
     corpus_title,
     is_moderate,
+    megabytes,
     or_unmeasured,
+    parameters,
     points,
     with_interval,
 )
@@ -457,15 +460,80 @@ def _accuracies(cards: Sequence[Mapping]) -> Section | None:
     return table and Section("accuracy", _("How often they are right"), (text,), (table,))
 
 
+def _sizes(cards: Sequence[Mapping]) -> Section | None:
+    text = _(
+        "What each network is made of, and what it costs. The time is that of three seconds of "
+        "sound on one core, the network alone."
+    )
+    rows = [
+        (
+            card["name"],
+            _(card["title"]),
+            parameters(card),
+            megabytes(card),
+            f"{words.decimal(card['speed']['window_ms'])}\N{NO-BREAK SPACE}ms"
+            if card.get("speed")
+            else ABSENT,
+        )
+        for card in cards
+        if "parameters" in card
+    ]
+    heads = (_("Model"), _("Network"), _("Parameters"), _("Size"), _("Time"))
+    table = Table(_("Networks"), heads, rows, words=2)
+    return Section("sizes", _("What they are"), (text,), (table,)) if rows else None
+
+
+def _recalls(cards: Sequence[Mapping]) -> Section | None:
+    text = _(
+        "The same clips, every emotion counting alike however many clips it has. UA is the mean "
+        "of the emotions' recalls; macro-F1 also counts false alarms."
+    )
+    tables = [
+        table
+        for key, measure in (("ua", "UA"), ("macro_f1", "macro-F1"))
+        if (table := _side_by_side(cards, "metrics", partial(with_interval, name=key), measure))
+    ]
+    title = _("How often they are right, emotion by emotion")
+    return Section("recalls", title, (text,), tables) if tables else None
+
+
+def _random_splits(cards: Sequence[Mapping]) -> Section | None:
+    text = _(
+        "The same networks, trained once more by the same recipe on clips that were drawn at "
+        "random. Then the voices of the test are heard in training, and the number rises without "
+        "the network having become any better. Most accuracies that are told of these corpora are "
+        "of this kind. What counts for a voice that the network does not know is the column “new "
+        "voices”. The networks of the random split are not shipped."
+    )
+    rows = [
+        (
+            card["name"],
+            corpus_title(name),
+            with_interval(card["metrics"][name], "wa"),
+            words.percent(claimed["wa"]),
+        )
+        for card in cards
+        for name, claimed in card.get("random_split", {}).get("metrics", {}).items()
+    ]
+    heads = (_("Model"), _("Corpus"), _("New voices (WA)"), _("Random split (WA)"))
+    table = Table(_("Random split beside new voices"), heads, rows, words=2)
+    title = _("What a random split would have claimed")
+    return Section("random-split", title, (text,), (table,)) if rows else None
+
+
 def _calibration_errors(cards: Sequence[Mapping]) -> Section | None:
     text = _(
         "Calibration error (ECE): how far the shares on a result page lie, on average, from how "
         "often they were right. The lower, the more the shares can be trusted."
     )
-    table = _side_by_side(cards, "metrics", lambda found: or_unmeasured(found.get("ece")))
+    table = _side_by_side(cards, "metrics", _calibration_error)
     return table and Section(
         "calibration", _("How far their shares can be trusted"), (text,), (table,)
     )
+
+
+def _calibration_error(found: Mapping) -> str:
+    return or_unmeasured(None) if found.get("ece") is None else with_interval(found, "ece")
 
 
 def _accuracies_left_out(cards: Sequence[Mapping]) -> Section | None:
@@ -479,7 +547,7 @@ def _accuracies_left_out(cards: Sequence[Mapping]) -> Section | None:
 
 
 def _side_by_side(
-    cards: Sequence[Mapping], key: str, cell: Callable[[Mapping], str]
+    cards: Sequence[Mapping], key: str, cell: Callable[[Mapping], str], measure: str = ""
 ) -> Table | None:
     measured = [card for card in cards if card.get(key)]
     names = list(dict.fromkeys(name for card in measured for name in card[key]))
@@ -488,10 +556,18 @@ def _side_by_side(
         for card in measured
     ]
     heads = (_("Model"), *map(corpus_title, names))
-    return Table(_("Models by corpus"), heads, rows) if rows else None
+    caption = _("Models by corpus")
+    return Table(f"{caption}: {measure}" if measure else caption, heads, rows) if rows else None
 
 
-COMPARISONS = (_accuracies, _calibration_errors, _accuracies_left_out)
+COMPARISONS = (
+    _sizes,
+    _accuracies,
+    _recalls,
+    _calibration_errors,
+    _accuracies_left_out,
+    _random_splits,
+)
 
 PARTS: tuple[Callable[[Mapping], Section | None], ...] = (
     _training,
