@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from werkzeug.serving import make_server
 
 from webapp import create_app
-from webapp.analysis import SAMPLES
+from webapp.samples import SAMPLES
 from webapp.settings import Settings
 
 CHROMIUM = "/usr/bin/chromium"

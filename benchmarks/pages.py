@@ -16,7 +16,7 @@ import numpy as np
 
 import ml
 from webapp import create_app
-from webapp.analysis import SAMPLES
+from webapp.samples import SAMPLES
 from webapp.settings import Settings
 
 LENGTHS_S = (3, 60, 600)

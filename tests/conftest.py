@@ -12,7 +12,7 @@ from werkzeug.serving import make_server
 
 import ml
 from webapp import create_app
-from webapp.analysis import SAMPLES
+from webapp.samples import SAMPLES
 from webapp.settings import Settings
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -11,13 +11,10 @@ from clips import VOICE, silence, tone
 from werkzeug.datastructures import FileStorage
 
 import ml
-from webapp.analysis import (
-    Analyser,
-    display_name,
-    samples,
-)
+from webapp.analysis import Analyser, display_name
 from webapp.models import ModelUnavailableError
 from webapp.places import BusyError, Places
+from webapp.samples import samples
 from webapp.settings import Settings
 from webapp.storage import (
     AUDIO,
@@ -85,8 +82,8 @@ def test_keeps_upload_wav_and_record(kept, storage, clock):
 
 
 def test_gives_back_what_it_answered(kept, analyser):
-    assert analyser.get(kept.id, "ada") == kept
-    assert ml.decode(analyser.audio(kept.id, "ada")).duration_s == pytest.approx(
+    assert analyser.archive.get(kept.id, "ada") == kept
+    assert ml.decode(analyser.archive.audio(kept.id, "ada")).duration_s == pytest.approx(
         kept.prediction["duration_s"], abs=0.01
     )
 
@@ -98,15 +95,16 @@ def test_ids_cannot_be_guessed(analyser):
 
 @pytest.mark.parametrize("stranger", ["", "bob", "ADA"])
 def test_a_stranger_finds_nothing(kept, analyser, stranger):
-    for ask in (analyser.get, analyser.audio):
+    for ask in (analyser.archive.get, analyser.archive.audio):
         with pytest.raises(AnalysisNotFoundError):
             ask(kept.id, stranger)
-    assert analyser.get(kept.id, "ada") == kept
+    assert analyser.archive.get(kept.id, "ada") == kept
 
 
 def test_a_token_opens_it_as_well(analyser):
     analysis = analyser.analyse(silence(1), "a", owner="ada", keep=True, token="t0ken")
-    assert analyser.get(analysis.id, "t0ken") == analyser.get(analysis.id, "ada") == analysis
+    for secret in ("t0ken", "ada"):
+        assert analyser.archive.get(analysis.id, secret) == analysis
 
 
 def test_keeps_nothing_where_nothing_is_to_be_kept(analyser, storage):
@@ -125,14 +123,14 @@ def test_the_answer_comes_even_if_the_storage_does_not(tmp_path):
     assert analysis.id is None and analysis.wav[:4] == b"RIFF"
     assert [note.code for note in analysis.notes] == ["not_kept"]
     with pytest.raises(StorageError):
-        analyser.get("a" * 22, "ada")
+        analyser.archive.get("a" * 22, "ada")
 
 
 def test_is_gone_on_its_day_even_before_the_sweep(kept, analyser, clock):
     clock.now = START + timedelta(days=30, seconds=-1)
-    assert analyser.get(kept.id, "ada") == kept
+    assert analyser.archive.get(kept.id, "ada") == kept
     clock.now = START + timedelta(days=30)
-    for ask in (analyser.get, analyser.audio):
+    for ask in (analyser.archive.get, analyser.archive.audio):
         with pytest.raises(AnalysisNotFoundError):
             ask(kept.id, "ada")
 
@@ -141,14 +139,14 @@ def test_a_longer_retention_does_not_lengthen_what_was_promised(kept, storage, c
     longer = Analyser(Settings(storage="memory", retention_days=90), storage, clock=clock)
     clock.now = START + timedelta(days=31)
     with pytest.raises(AnalysisNotFoundError):
-        longer.get(kept.id, "ada")
+        longer.archive.get(kept.id, "ada")
 
 
 @pytest.mark.parametrize("record", [b"{", b"[]", b"{}", b'{"schema": 99}', b"\xff"])
 def test_a_damaged_record_is_a_clear_error(analyser, storage, record):
     storage.save("a" * 22, {UPLOAD: b"", AUDIO: b"", RECORD: record}, START + timedelta(days=1))
     with pytest.raises(StorageError):
-        analyser.get("a" * 22, "ada")
+        analyser.archive.get("a" * 22, "ada")
 
 
 def test_errors_of_the_recording_come_through_and_leave_nothing(analyser, storage):

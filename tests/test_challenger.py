@@ -508,11 +508,11 @@ def test_an_old_analysis_and_one_that_was_not_drawn_have_no_line(tmp_path):
     settings = trial(tmp_path, share=0)
     analyser = Analyser(settings, storage, challenger=Challenger(settings, MemoryStorage()))
     analysis = analyser.analyse(wav([0.0] * 16_000), "a", owner="ada", keep=True)
-    assert analysis.challenge is None and analyser.get(analysis.id, "ada") == analysis
+    assert analysis.challenge is None and analyser.archive.get(analysis.id, "ada") == analysis
     record = json.loads(storage.read(analysis.id, RECORD))
     del record["challenge"]
     storage.put(analysis.id, RECORD, json.dumps(record).encode())
-    assert analyser.get(analysis.id, "ada") == analysis
+    assert analyser.archive.get(analysis.id, "ada") == analysis
     with pytest.raises(AnalysisNotFoundError):
         storage.read("a" * 22, RECORD)
 

@@ -87,7 +87,7 @@ def test_it_opens_for_its_owner_only(app, client):
 
 
 def test_a_clip_that_was_not_kept_is_sent_again_and_not_kept_again(app, client):
-    kept = app.extensions["analyser"]._storage._kept
+    kept = app.extensions["analyser"].archive._storage._kept
     before = len(kept)
     page = post(client, "/analyses/explanation", file=clip(VOICE.read_bytes()))
     assert page.status_code == 200 and "What it heard" in page.text

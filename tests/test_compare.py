@@ -36,7 +36,7 @@ def test_it_opens_for_its_owner_only(app, client):
 
 
 def test_a_clip_that_was_not_kept_is_compared_and_not_kept(app, client):
-    kept = app.extensions["analyser"]._storage._kept
+    kept = app.extensions["analyser"].archive._storage._kept
     before = len(kept)
     page = post(client, "/analyses/compare", file=clip(silence(2.0)))
     assert page.status_code == 200 and "No model names an emotion." in page.text

@@ -98,17 +98,17 @@ def test_a_leap_ahead_deletes_nothing_and_hides_nothing(machine, clock):
     app = create_app(Settings(storage="memory", retention_days=30))
     retention = replace(app.extensions["retention"], clock=clock)
     analyser = retention.analyser
-    analyser._clock, analyser._deletion_clock = (lambda: machine.wall), clock
+    analyser._clock, analyser.archive._deletion_clock = (lambda: machine.wall), clock
     kept = analyser.analyse(silence(1), "a.wav", owner="ada", keep=True)
     machine.leap(days=40)
     retention.sweep()
-    assert [one.id for one in analyser.mine("ada")] == [kept.id]
+    assert [one.id for one in analyser.archive.mine("ada")] == [kept.id]
     machine.leap(days=-40)
     retention.sweep()
-    assert [one.id for one in analyser.mine("ada")] == [kept.id]
+    assert [one.id for one in analyser.archive.mine("ada")] == [kept.id]
     machine.wait(days=31)
     retention.sweep()
-    assert analyser.mine("ada") == []
+    assert analyser.archive.mine("ada") == []
 
 
 def test_notes_of_what_is_under_way_outlive_leaps(machine, clock):

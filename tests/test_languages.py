@@ -15,9 +15,9 @@ from forms import clip, post
 
 import ml
 from webapp import create_app
-from webapp.analysis import samples
 from webapp.languages import LANGUAGES
 from webapp.notices import TOLD
+from webapp.samples import samples
 from webapp.scripts import script_words
 from webapp.settings import ROOT, Settings
 

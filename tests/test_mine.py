@@ -47,7 +47,7 @@ def test_what_is_deleted_leaves_the_list(client, analyser):
     post(client, f"{first}/delete")
     page = client.get("/analyses").text
     assert first not in page and second in page
-    marks = analyser._storage._marks
+    marks = analyser.archive._storage._marks
     assert not any(first.rsplit("/", 1)[1] in ids for ids in marks.values())
 
 
@@ -68,9 +68,9 @@ def test_all_is_deleted_with_a_receipt(app, client):
 def test_a_note_of_something_gone_is_forgotten(client, analyser):
     address = send(client)
     id = address.rsplit("/", 1)[1]
-    analyser._storage.delete(id)
+    analyser.archive._storage.delete(id)
     assert address not in client.get("/analyses").text
-    assert not any(id in ids for ids in analyser._storage._marks.values())
+    assert not any(id in ids for ids in analyser.archive._storage._marks.values())
 
 
 def shared(client, address: str) -> str:
@@ -113,7 +113,7 @@ def test_a_link_expires(app, client, analyser, monkeypatch):
     now = analyser._clock()
     for days, status in ((2.9, 200), (3.1, 404)):
         monkeypatch.setattr(
-            analyser, "_deletion_clock", lambda days=days: now + timedelta(days=days)
+            analyser.archive, "_deletion_clock", lambda days=days: now + timedelta(days=days)
         )
         assert stranger.get(link).status_code == status
     assert client.get(address).status_code == 200
@@ -121,12 +121,12 @@ def test_a_link_expires(app, client, analyser, monkeypatch):
 
 def test_a_damaged_record_hides_nothing_else_and_goes_with_everything(client, analyser):
     damaged, fine = send(client).rsplit("/", 1)[1], send(client)
-    analyser._storage.put(damaged, RECORD, b"{")
+    analyser.archive._storage.put(damaged, RECORD, b"{")
     assert fine in client.get("/analyses").text
     post(client, "/analyses/delete")
     assert "2 analyses, each" in client.get("/").text
     with pytest.raises(AnalysisNotFoundError):
-        analyser._storage.read(damaged, RECORD)
+        analyser.archive._storage.read(damaged, RECORD)
 
 
 def test_a_wrong_key_does_not_keep_its_maker_out(client):

@@ -13,7 +13,8 @@ from predictions import prediction, segment
 import ml
 import ml.bundle
 from webapp import cards, create_app, words
-from webapp.analysis import Analysis, samples
+from webapp.archive import Analysis
+from webapp.samples import samples
 from webapp.sections import ABSENT, comparisons, matrix, reproduction, sections
 from webapp.settings import Settings
 

@@ -15,7 +15,8 @@ from predictions import prediction, segment
 
 import ml
 from webapp import create_app
-from webapp.analysis import Analysis, samples
+from webapp.archive import Analysis
+from webapp.samples import samples
 from webapp.settings import Settings
 
 # By its name: in the package, "pages" is the blueprint.
@@ -38,7 +39,7 @@ def client(app):
 @pytest.fixture
 def kept(app):
     """What the storage holds at present."""
-    return app.extensions["analyser"]._storage._kept
+    return app.extensions["analyser"].archive._storage._kept
 
 
 def send(client, data: bytes | None = None, name: str = "voice.wav", **fields: str):
@@ -92,7 +93,9 @@ def test_upload_is_kept_and_redirected_to_its_page(client, kept):
 
 def test_page_says_what_the_model_said(client, address, app):
     with client.session_transaction() as session:
-        analysis = app.extensions["analyser"].get(address.rsplit("/", 1)[1], session["owner"])
+        analysis = app.extensions["analyser"].archive.get(
+            address.rsplit("/", 1)[1], session["owner"]
+        )
     page = client.get(address).text
     for label, share in analysis.prediction["probabilities"].items():
         assert f'emotion-{label}" width="100%"' in page

@@ -11,7 +11,7 @@ from forms import clip, post
 from keepers import MODEL, Clock, keepers, remains, settings_on, with_scores
 
 from webapp import create_app
-from webapp.analysis import DamagedRecordError
+from webapp.archive import DamagedRecordError
 from webapp.retention import Receipt, Retention, keep_sweeping
 from webapp.settings import Settings
 from webapp.storage import (
@@ -58,7 +58,7 @@ def test_deleting_removes_every_copy(kept, settings):
     id = kept.running.start("ada", "diary.wav")
     assert make(kept, id=id) == id
     challenge = with_scores(kept, id)
-    kept.analyser.share(id, "ada")
+    kept.analyser.archive.share(id, "ada")
     other = make(kept)
     before = remains(kept, settings)
     parts = 4 if settings.storage == "memory" else 6  # upload, audio, record, share; mark, note
@@ -71,7 +71,7 @@ def test_deleting_removes_every_copy(kept, settings):
     assert receipt == Receipt((id,), "diary.wav", kept=1, ended=1, shared=True, scores=True)
     after = remains(kept, settings)
     assert id not in after and challenge not in after
-    assert kept.analyser.get(other, "ada") and other in after
+    assert kept.analyser.archive.get(other, "ada") and other in after
     with pytest.raises(AnalysisNotFoundError):
         kept.delete(id, "ada")
 
@@ -91,7 +91,7 @@ def test_what_is_only_under_way_is_ended(kept, settings):
 def test_scores_stay_beside_a_clip_that_was_given_until_it_is_taken_back(kept, settings):
     id = make(kept)
     challenge = with_scores(kept, id)
-    analysis = kept.analyser.get(id, "ada")
+    analysis = kept.analyser.archive.get(id, "ada")
     given = kept.contributions.give(
         WAV, "sad", analysis.prediction, owner="ada", consent=True, challenge=challenge
     )
@@ -107,10 +107,10 @@ def test_everything_of_an_owner_goes_and_nothing_else(kept, settings):
     damaged = make(kept)
     kept.storage.put(damaged, RECORD, b"{")
     with pytest.raises(DamagedRecordError):
-        kept.analyser.get(damaged, "ada")
+        kept.analyser.archive.get(damaged, "ada")
     scores = with_scores(kept, made[0])
     under_way = kept.running.start("ada", "next.wav")
-    answer = kept.analyser.get(made[0], "ada").prediction
+    answer = kept.analyser.archive.get(made[0], "ada").prediction
     given = kept.contributions.give(WAV, "sad", answer, owner="ada", consent=True)
     theirs, their_note = make(kept, "bob"), kept.running.start("bob", "a.wav")
     receipt = kept.delete_all("ada")
@@ -119,7 +119,7 @@ def test_everything_of_an_owner_goes_and_nothing_else(kept, settings):
     after = remains(kept, settings)
     for id in (*made, damaged, under_way, given.id, scores):
         assert id not in after
-    assert kept.analyser.get(theirs, "bob") and kept.running.find(their_note, "bob")
+    assert kept.analyser.archive.get(theirs, "bob") and kept.running.find(their_note, "bob")
     assert kept.delete_all("ada") == Receipt(())
 
 
@@ -127,13 +127,13 @@ def test_what_is_due_is_swept_and_counted(kept, settings, clock):
     early = make(kept)
     scores = with_scores(kept, early)
     note = kept.running.start("ada", "a.wav")
-    answer = kept.analyser.get(early, "ada").prediction
+    answer = kept.analyser.archive.get(early, "ada").prediction
     given = kept.contributions.give(WAV, "sad", answer, owner="ada", consent=True)
     clock.now += timedelta(days=29)
     late = make(kept)
     clock.now += timedelta(days=1)
     with pytest.raises(AnalysisNotFoundError):
-        kept.analyser.get(early, "ada")
+        kept.analyser.archive.get(early, "ada")
     assert kept.sweep() == {
         "analyses": 1,
         "notes of analyses under way": 1,
@@ -144,7 +144,7 @@ def test_what_is_due_is_swept_and_counted(kept, settings, clock):
         assert id not in after
     with pytest.raises(AnalysisNotFoundError):
         kept.running.find(note, "ada")
-    assert kept.analyser.get(late, "ada") and kept.contributions.mine("ada") == [given]
+    assert kept.analyser.archive.get(late, "ada") and kept.contributions.mine("ada") == [given]
     assert set(kept.sweep().values()) == {0}
 
 
@@ -162,7 +162,7 @@ class Stubborn(LocalStorage):
 def test_what_cannot_be_deleted_keeps_nothing_else(tmp_path, clock, caplog):
     kept = keepers(Settings(storage_dir=tmp_path, model=MODEL), clock)
     storage = Stubborn(tmp_path / "analyses")
-    kept.analyser._storage = storage
+    kept.analyser.archive._storage = storage
     kept = Retention(
         storage, kept.analyser, kept.running, kept.contributions, kept.challenger, clock
     )
@@ -339,6 +339,6 @@ def test_a_storage_that_fails_midway_leaves_something_to_delete_again(clock):
     for delete in (lambda: kept.delete(id, "ada"), lambda: kept.delete_all("ada")):
         with pytest.raises(StorageError):
             delete()
-        assert kept.analyser.get(id, "ada")
+        assert kept.analyser.archive.get(id, "ada")
     kept.challenger._storage.delete = usual
     assert kept.delete(id, "ada").scores and kept.challenger.line(scores) is None

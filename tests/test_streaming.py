@@ -108,7 +108,7 @@ def test_leaving_cancels_what_would_not_be_kept(app, client, watched):
     watched.go.set()
     answer.close()
     assert watched.ended.wait(20) and watched.error
-    assert app.extensions["analyser"]._storage._kept == {}
+    assert app.extensions["analyser"].archive._storage._kept == {}
 
 
 def test_what_is_kept_goes_on_and_can_be_found_again(client, watched):
@@ -142,7 +142,7 @@ def test_what_is_under_way_can_be_ended(app, client, watched):
     watched.go.set()
     last = json.loads([*answer.iter_encoded()][-1])
     assert last["error"]["code"] == "cancelled"
-    assert app.extensions["analyser"]._storage._kept == {}
+    assert app.extensions["analyser"].archive._storage._kept == {}
     assert client.get(address).status_code == 404
 
 
@@ -184,7 +184,7 @@ def test_what_is_kept_is_deleted_though_it_still_counts_as_under_way(app, client
     with client.session_transaction() as session:
         owner = session["owner"]
     id = running.start(owner, "voice.flac")
-    kept = app.extensions["analyser"]._storage._kept
+    kept = app.extensions["analyser"].archive._storage._kept
     kept[id] = kept.pop(address.rpartition("/")[2])
     assert "removed on" in post_for(client, f"/analyses/{id}/delete").text
     assert kept == {} and running.mine(owner) == []

@@ -42,8 +42,8 @@ def test_everything_is_in_it_and_nothing_of_others(kept):
     voice, evil = make(kept, "voice.FLAC", data=VOICE.read_bytes()), make(kept, "../../etc/evil.")
     theirs = make(kept, owner="bob")
     with_scores(kept, evil)
-    kept.analyser.share(voice, "ada")
-    answer = kept.analyser.get(voice, "ada")
+    kept.analyser.archive.share(voice, "ada")
+    answer = kept.analyser.archive.get(voice, "ada")
     given = kept.contributions.give(WAV, "sad", answer.prediction, owner="ada", consent=True)
     files = opened(takeout(kept, "ada"))
     first, second, third = (

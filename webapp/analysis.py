@@ -1,10 +1,7 @@
-"""The door between the site and `ml`: a recording goes in, a kept analysis comes out."""
+"""The door between the site and `ml`: a recording goes in, an analysis comes out."""
 
 from __future__ import annotations
 
-import contextlib
-import hmac
-import json
 import logging
 import re
 import secrets
@@ -12,28 +9,23 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import ml
 from webapp.answers import after_answer
+from webapp.archive import Analysis, Archive
 from webapp.closer import Closer, look_closer
 from webapp.models import Models
 from webapp.places import Places
-from webapp.settings import ROOT, Settings
+from webapp.samples import samples
+from webapp.settings import Settings
 from webapp.storage import (
-    AUDIO,
-    RECORD,
-    SHARE,
-    UPLOAD,
-    AnalysisNotFoundError,
     Storage,
     StorageError,
-    digest,
-    still_there,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
-SAMPLES = ROOT / "samples"
 RETRY_READY_S = 10.0
 LIVE_S = 6
 """Longest stretch of a live request, seconds."""
@@ -67,87 +57,12 @@ class LiveSoundError(ml.SerError):
     )
 
 
-class DamagedRecordError(StorageError):
-    """What is kept of an analysis cannot be read any more."""
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """One answered recording.
-
-    Attributes
-    ----------
-    id : str or None
-        Where it is kept; None where nothing was.
-    created : datetime
-        UTC.
-    filename : str
-        As the visitor's device named it, safe to show, never used as a path.
-    sample : str or None
-        Id of the bundled sample that was picked.
-    prediction : dict
-        The JSON object of `ml.to_dict`.
-    notes : tuple of Notice
-        What the site has to add, such as ``not_kept``.
-    wav : bytes or None
-        The converted recording, where nothing was kept.
-    expires : datetime or None
-        When it is deleted, UTC; None where nothing was kept.
-    peaks : tuple of int
-        The waveform in outline: loudest sample of each of as many stretches, 0 to 99 for the
-        loudest of all; empty for analyses of old.
-    challenge : str or None
-        Id under which the scores of a model on trial are noted, see `webapp.challenger`; None
-        where it was not drawn for that.
-    """
-
-    id: str | None
-    created: datetime
-    filename: str
-    sample: str | None
-    prediction: dict[str, Any]
-    notes: tuple[ml.Notice, ...]
-    wav: bytes | None
-    expires: datetime | None = None
-    peaks: tuple[int, ...] = ()
-    challenge: str | None = None
-
-
 class Answer(NamedTuple):
     """What one model says of a recording, and how many seconds it took to say so."""
 
     bundle: ml.Bundle
     prediction: dict[str, Any]
     seconds: float
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A clip that comes with the site; `intended` is the emotion it was performed as."""
-
-    id: str
-    title: str
-    file: str
-    description: str
-    intended: str | None
-    voice: str
-    seconds: float
-    text: str
-
-    @property
-    def path(self) -> Path:
-        """Where the clip lies."""
-        return SAMPLES / self.file
-
-
-def samples() -> tuple[Sample, ...]:
-    """Read the bundled clips from their index; none where an operator removed it."""
-    try:
-        rows = json.loads((SAMPLES / "index.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return ()
-    names = Sample.__dataclass_fields__
-    return tuple(Sample(**{name: row[name] for name in names}) for row in rows)
 
 
 def owner_of(session: SessionMixin) -> str:
@@ -179,6 +94,11 @@ class Analyser:
         How long a recording waits for a free place before `BusyError`, see `webapp.places`.
     challenger : Challenger, optional
         The model on trial, which hears some recordings once they are answered.
+
+    Attributes
+    ----------
+    archive : Archive
+        What is kept of analyses.
     """
 
     def __init__(
@@ -192,9 +112,8 @@ class Analyser:
         challenger: Challenger | None = None,
     ) -> None:
         self._settings = settings
-        self._storage = storage
         self._clock = clock
-        self._deletion_clock = deletion_clock or clock
+        self.archive = Archive(settings, storage, clock, deletion_clock or clock)
         self._challenger = challenger
         self._places = Places(settings.concurrency, wait_s)
         self._models = Models(settings.model)
@@ -251,7 +170,7 @@ class Analyser:
             return analysis
         try:
             owners = [owner, *([token] if token else [])]
-            return self._keep(replace(analysis, id=id), data, wav, owners)
+            return self.archive.keep(replace(analysis, id=id), data, wav, owners)
         except StorageError as error:
             log.warning("Analysis not kept: %s", error)
             return replace(analysis, notes=(NOT_KEPT,))
@@ -302,8 +221,8 @@ class Analyser:
         return self._places.take(answer)
 
     def look_closer(self, analysis: Analysis, window: int | None = None) -> Closer:
-        """Take a window of a kept recording apart; raises as `get` and `look_closer` do."""
-        prediction, sound = analysis.prediction, self.sound(analysis)
+        """Take a window of a kept recording apart; raises as `look_closer` does."""
+        prediction, sound = analysis.prediction, self.archive.sound(analysis)
 
         def look() -> Closer:
             waveform = ml.decode(sound, self._limits)
@@ -381,124 +300,6 @@ class Analyser:
         """The models that answer."""
         return self._models
 
-    def _keep(
-        self, analysis: Analysis, data: bytes | Path, wav: bytes, owners: list[str]
-    ) -> Analysis:
-        id = analysis.id or secrets.token_urlsafe(16)
-        expires = analysis.created + timedelta(days=self._settings.retention_days)
-        record = {
-            "schema": SCHEMA,
-            "created": analysis.created.isoformat(),
-            "expires": expires.isoformat(),
-            "owners": [digest(owner) for owner in owners],
-            "filename": analysis.filename,
-            "sample": analysis.sample,
-            "prediction": analysis.prediction,
-            "peaks": analysis.peaks,
-            "challenge": analysis.challenge,
-            "notes": [asdict(note) for note in analysis.notes],
-        }
-        parts = {UPLOAD: data, AUDIO: wav, RECORD: json.dumps(record).encode()}
-        owner = digest(owners[0])
-        # Noted first: a note without an analysis is passed over, the other way round it is lost.
-        self._storage.mark(owner, id)
-        try:
-            self._storage.save(id, parts, expires)
-        except StorageError:
-            with contextlib.suppress(StorageError):
-                self._storage.unmark(owner, id)
-            raise
-        return replace(analysis, id=id, wav=None, expires=expires)
-
-    def get(self, id: str, owner: str, key: str = "") -> Analysis:
-        """Give a kept analysis to whoever made it, or has the key of a share of it.
-
-        Raises
-        ------
-        AnalysisNotFoundError
-            If there is none, its day has come, or it was made by somebody else.
-        StorageError
-            If the storage cannot be reached.
-        """
-        record = parsed(self._storage.read(id, RECORD))
-        expires = datetime.fromisoformat(record["expires"])
-        owned = [hmac.compare_digest(kept, digest(owner)) for kept in record["owners"]]
-        if expires <= self._deletion_clock() or not (any(owned) or self._opens(id, key)):
-            raise AnalysisNotFoundError()
-        return Analysis(
-            id=id,
-            created=datetime.fromisoformat(record["created"]),
-            filename=record["filename"],
-            sample=record["sample"],
-            prediction=record["prediction"],
-            notes=tuple(ml.Notice(**note) for note in record["notes"]),
-            wav=None,
-            expires=expires,
-            peaks=tuple(record.get("peaks", ())),
-            challenge=record.get("challenge"),
-        )
-
-    def audio(self, id: str, owner: str, key: str = "") -> bytes:
-        """Give the converted recording as WAV; raises as `get` does."""
-        return self.sound(self.get(id, owner, key))
-
-    def sound(self, analysis: Analysis) -> bytes:
-        """Give the converted recording of an analysis that `get` gave, as WAV."""
-        assert analysis.id  # noqa: S101 for mypy: what is kept has one
-        return self._storage.read(analysis.id, AUDIO)
-
-    def mine(self, owner: str) -> list[Analysis]:
-        """Give what an owner has made and is still kept, the newest first."""
-        found = still_there(self._storage, digest(owner), lambda id: self._listed(id, owner))
-        kept = [analysis for analysis in found if analysis]
-        return sorted(kept, key=lambda analysis: analysis.created, reverse=True)
-
-    def _listed(self, id: str, owner: str) -> Analysis | None:
-        """Give an analysis as `get` does; None for one whose record is damaged."""
-        try:
-            return self.get(id, owner)
-        except DamagedRecordError as error:
-            log.warning("Left out of a list: %s", error)
-            return None
-
-    def share(self, id: str, owner: str) -> str:
-        """Let whoever has a key open an analysis, for some days; a key given before is void.
-
-        Returns
-        -------
-        str
-            The key, of which only the hash is kept; raises as `get` does.
-        """
-        analysis, key = self.get(id, owner), secrets.token_urlsafe(16)
-        until = self._clock() + timedelta(days=self._settings.share_days)
-        assert analysis.expires  # noqa: S101 for mypy: what is kept has one
-        share = {"key": digest(key), "until": min(until, analysis.expires).isoformat()}
-        self._storage.put(id, SHARE, json.dumps(share).encode())
-        return key
-
-    def unshare(self, id: str, owner: str) -> None:
-        """Make a share's key void; raises as `get` does."""
-        self.get(id, owner)
-        self._storage.drop(id, SHARE)
-
-    def shared_until(self, id: str) -> datetime | None:
-        """Say until when an analysis is shared; None where it is not."""
-        return self._share(id)[1]
-
-    def _opens(self, id: str, key: str) -> bool:
-        if not key:
-            return False
-        kept, until = self._share(id)
-        return until is not None and hmac.compare_digest(kept, digest(key))
-
-    def _share(self, id: str) -> tuple[str, datetime | None]:
-        try:
-            share = json.loads(self._storage.read(id, SHARE))
-        except AnalysisNotFoundError:
-            return "", None
-        until = datetime.fromisoformat(share["until"])
-        return share["key"], until if until > self._deletion_clock() else None
-
     def preload(self) -> None:
         """Load what processes forked later can share: decoder, code, weights; no interpreter."""
         import numpy as np
@@ -562,20 +363,3 @@ def _peaks(waveform: ml.Waveform) -> tuple[int, ...]:
     )
     top = max(float(loudest.max()), 1e-6)
     return tuple(np.round(99 * np.maximum(loudest, 0) / top).astype(int).tolist())
-
-
-def parsed(record: bytes) -> dict[str, Any]:
-    """Read what is kept of an analysis.
-
-    Raises
-    ------
-    DamagedRecordError
-        If it is none, or of another schema.
-    """
-    try:
-        found = json.loads(record)
-        if found["schema"] == SCHEMA:
-            return found
-        raise DamagedRecordError(detail=f"record of schema {found['schema']}")
-    except (ValueError, KeyError, TypeError):
-        raise DamagedRecordError(detail="damaged record") from None

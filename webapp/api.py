@@ -14,7 +14,8 @@ from werkzeug.exceptions import NotFound
 
 import ml
 from webapp import cards, schemas, streaming
-from webapp.analysis import LIVE_BYTES, Analyser, Analysis, LiveSoundError, display_name
+from webapp.analysis import LIVE_BYTES, Analyser, LiveSoundError, display_name
+from webapp.archive import Analysis
 from webapp.uploads import saved_recording
 
 LIVE_TYPE = "audio/L16"
@@ -149,7 +150,7 @@ def create(query: schemas.Choice) -> tuple[Response, int]:
 )
 def show(path: schemas.AnalysisPath) -> Response:
     """Give a kept analysis to whoever made it."""
-    return jsonify(_body(_analyser().get(path.id, _asker())))
+    return jsonify(_body(_analyser().archive.get(path.id, _asker())))
 
 
 @api.delete("/api/v1/analyses/<id:id>", responses={204: None, **UNFOUND}, security=TOKEN)
@@ -165,7 +166,7 @@ def download(path: schemas.DownloadPath) -> Response:
     row = ml.FORMATS.get(path.format)
     if row is None:
         raise NotFound()
-    analysis = _analyser().get(path.id, _asker())
+    analysis = _analyser().archive.get(path.id, _asker())
     response = Response(row.render(analysis.prediction), mimetype=row.mimetype)
     response.headers.set("Content-Disposition", "attachment", filename=f"undertone{row.suffix}")
     return response

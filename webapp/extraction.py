@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import ml
-from webapp.analysis import samples
+from webapp.samples import samples
 
 Message = tuple[int, str, str, list[str]]
 

@@ -20,13 +20,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import ml
 from webapp import cards, notices, recording, words
-from webapp.analysis import (
-    Analyser,
-    Sample,
-    samples,
-)
+from webapp.analysis import Analyser
 from webapp.languages import LANGUAGES, remember
 from webapp.running import KEPT_FOR
+from webapp.samples import Sample, samples
 from webapp.sections import comparisons, reproduction, sections
 from webapp.settings import ROOT, Settings
 

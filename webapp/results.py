@@ -27,12 +27,14 @@ from werkzeug.wrappers import Response as BaseResponse
 
 import ml
 from webapp import charts, notices, streaming, words
-from webapp.analysis import Analysis, Answer, Sample, display_name, owner_of
+from webapp.analysis import Answer, display_name, owner_of
+from webapp.archive import Analysis
 from webapp.closer import Closer
 from webapp.contributions import Contributions
 from webapp.pages import analyser, front_page, pages, sample_of, settings
 from webapp.retention import Receipt, Retention
 from webapp.running import CancelledError, RunningAnalyses
+from webapp.samples import Sample
 from webapp.storage import AnalysisNotFoundError, StorageError
 from webapp.takeout import takeout
 from webapp.uploads import saved_upload
@@ -76,7 +78,7 @@ def create() -> BaseResponse | str | tuple[str, int]:
 def mine() -> str:
     """List what this browser has made."""
     owner = owner_of(session)
-    analyses = analyser().mine(owner)
+    analyses = analyser().archive.mine(owner)
     done = {analysis.id for analysis in analyses}
     return render_template(
         "mine.html",
@@ -107,14 +109,14 @@ def result(id: str) -> str | Response:
     """Show a kept analysis to the browser that made it, or to whoever has a link to it."""
     key = request.args.get("key", "")
     try:
-        analysis = analyser().get(id, owner_of(session), key)
+        analysis = analyser().archive.get(id, owner_of(session), key)
     except AnalysisNotFoundError:
         return _running_page(id)
     made = session.pop("shared", None)
     link = ""
     if made and made["id"] == id:
         link = url_for("pages.result", id=id, key=made["key"], _external=True)
-    shared_until = analyser().shared_until(id)
+    shared_until = analyser().archive.shared_until(id)
     return _result(
         analysis,
         url_for("pages.audio", id=id, key=key or None),
@@ -127,21 +129,21 @@ def result(id: str) -> str | Response:
 @pages.post("/analyses/<id>/share")
 def share(id: str) -> BaseResponse:
     """Make a link for others; the page of the result shows it once."""
-    session["shared"] = {"id": id, "key": analyser().share(id, owner_of(session))}
+    session["shared"] = {"id": id, "key": analyser().archive.share(id, owner_of(session))}
     return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
 
 
 @pages.post("/analyses/<id>/unshare")
 def unshare(id: str) -> BaseResponse:
     """End a link."""
-    analyser().unshare(id, owner_of(session))
+    analyser().archive.unshare(id, owner_of(session))
     return redirect(url_for("pages.result", id=id, _anchor="share"), code=303)
 
 
 @pages.get("/analyses/<id>/explanation")
 def explanation(id: str) -> str:
     """Show what was heard in a window of a kept analysis, and what decided."""
-    analysis = analyser().get(id, owner_of(session))
+    analysis = analyser().archive.get(id, owner_of(session))
     closer = analyser().look_closer(analysis, request.args.get("window", type=int))
     return _closer(closer, analysis.filename, analysis.sample, id)
 
@@ -158,8 +160,8 @@ def explanation_once() -> str:
 @pages.get("/analyses/<id>/compare")
 def compare(id: str) -> str:
     """Show what every model says of a kept analysis's clip."""
-    analysis = analyser().get(id, owner_of(session))
-    answers = analyser().compare(analyser().sound(analysis))
+    analysis = analyser().archive.get(id, owner_of(session))
+    answers = analyser().compare(analyser().archive.sound(analysis))
     return _compared(answers, analysis.filename, analysis.sample, id)
 
 
@@ -176,9 +178,9 @@ def compare_once() -> str:
 def feedback(id: str) -> BaseResponse:
     """Keep a clip with what was meant, where whoever made it consents."""
     owner = owner_of(session)
-    analysis = analyser().get(id, owner)
+    analysis = analyser().archive.get(id, owner)
     _contributions().give(
-        analyser().sound(analysis),
+        analyser().archive.sound(analysis),
         request.form.get("label", ""),
         analysis.prediction,
         owner=owner,
@@ -199,7 +201,7 @@ def take_back(id: str) -> BaseResponse:
 @pages.get("/analyses/<id>/audio")
 def audio(id: str) -> Response:
     """Send the converted clip; players ask for ranges of it."""
-    wav = analyser().audio(id, owner_of(session), request.args.get("key", ""))
+    wav = analyser().archive.audio(id, owner_of(session), request.args.get("key", ""))
     sound = io.BytesIO(wav)
     return send_file(
         sound, mimetype="audio/wav", download_name="undertone.wav", conditional=True, etag=id

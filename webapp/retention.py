@@ -18,7 +18,8 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 import ml
-from webapp.analysis import Analyser, DamagedRecordError, parsed
+from webapp.analysis import Analyser
+from webapp.archive import DamagedRecordError, parsed
 from webapp.challenger import Challenger
 from webapp.contributions import Contributions
 from webapp.running import RunningAnalyses
@@ -94,12 +95,12 @@ class Retention:
         # The note goes first: whoever finishes the analysis looks for it, and keeps nothing then.
         ended = self.running.end(id, owner)
         try:
-            analysis = self.analyser.get(id, owner)
+            analysis = self.analyser.archive.get(id, owner)
         except AnalysisNotFoundError:
             if ended:
                 return Receipt((id,), ended.filename, ended=1)
             raise
-        shared = self.analyser.shared_until(id) is not None
+        shared = self.analyser.archive.shared_until(id) is not None
         # The analysis goes last: should the storage fail before, it can be deleted once more.
         scores = self._forget_scores(analysis.challenge, owner)
         self.remove(id)

@@ -468,7 +468,7 @@ def _sizes(cards: Sequence[Mapping]) -> Section | None:
     rows = [
         (
             card["name"],
-            _(card["title"]),
+            _(title),
             parameters(card),
             megabytes(card),
             f"{words.decimal(card['speed']['window_ms'])}\N{NO-BREAK SPACE}ms"
@@ -477,6 +477,7 @@ def _sizes(cards: Sequence[Mapping]) -> Section | None:
         )
         for card in cards
         if "parameters" in card
+        for title in (card["title"],)
     ]
     heads = (_("Model"), _("Network"), _("Parameters"), _("Size"), _("Time"))
     table = Table(_("Networks"), heads, rows, words=2)
@@ -490,7 +491,7 @@ def _recalls(cards: Sequence[Mapping]) -> Section | None:
     )
     tables = [
         table
-        for key, measure in (("ua", "UA"), ("macro_f1", "macro-F1"))
+        for key, measure in (("ua", "UA"), ("macro_f1", _("Macro-F1")))
         if (table := _side_by_side(cards, "metrics", partial(with_interval, name=key), measure))
     ]
     title = _("How often they are right, emotion by emotion")
@@ -557,7 +558,9 @@ def _side_by_side(
     ]
     heads = (_("Model"), *map(corpus_title, names))
     caption = _("Models by corpus")
-    return Table(f"{caption}: {measure}" if measure else caption, heads, rows) if rows else None
+    if measure:
+        caption = _("Models by corpus: %(measure)s", measure=measure)
+    return Table(caption, heads, rows) if rows else None
 
 
 COMPARISONS = (

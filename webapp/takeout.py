@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from webapp.analysis import Analysis
+from webapp.archive import Analysis
 from webapp.contributions import Contribution
 from webapp.retention import Retention
 from webapp.storage import AUDIO, RECORD, UPLOAD, AnalysisNotFoundError
@@ -56,7 +56,7 @@ def takeout(kept: Retention, owner: str) -> Iterator[bytes]:
     StorageError
         If the storage cannot be reached.
     """
-    return _zipped(_files(kept, kept.analyser.mine(owner), kept.contributions.mine(owner)))
+    return _zipped(_files(kept, kept.analyser.archive.mine(owner), kept.contributions.mine(owner)))
 
 
 def _files(
@@ -73,7 +73,7 @@ def _files(
 def _analysis_files(kept: Retention, analysis: Analysis) -> Iterator[_File]:
     id, made = str(analysis.id), analysis.created
     folder = f"analyses/{_folder(made, id)}"
-    until = kept.analyser.shared_until(id)
+    until = kept.analyser.archive.shared_until(id)
     # The hashes of secrets that open it are no use to anybody but the site.
     record = {"id": id, "shared_until": until and until.isoformat()}
     try:
