@@ -25,8 +25,8 @@ from test_serving import (
 )
 
 HURRIED = """
-from webapp import arrival
-arrival.HEAD_S = arrival.BODY_S = arrival.SILENCE_S = 1.0
+from webapp import arrival, arrived
+arrived.HEAD_S = arrived.BODY_S = arrived.SILENCE_S = 1.0
 arrival.STALLED_S, arrival.SLOW_S = 2.0, 0.2
 from webapp.serving import *
 """

@@ -21,7 +21,7 @@ from ml.rows import TABLE_FORMATS
 from webapp import create_app, streaming
 from webapp.access import listed
 from webapp.analysis import LIVE_BYTES, display_name
-from webapp.arrival import Arrived
+from webapp.arrived import Arrived
 from webapp.settings import Settings, SettingsError, read_settings
 from webapp.storage import AnalysisNotFoundError, check_id
 
