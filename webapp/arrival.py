@@ -7,8 +7,9 @@
 
 gunicorn's threaded worker hands a connection over at its first byte, and whoever then sends a byte
 now and then keeps that thread for ever. Here a thread gets a request once it has come whole, and
-never reads from a connection itself. What comes is held by `webapp.arrived.Arrived`. Whoever reads an answer slowly does keep a thread, for as long as something
-goes out every `STALLED_S` seconds, but all of them together never more than half of the threads.
+never reads from a connection itself. What comes is held by `webapp.arrived.Arrived`. Whoever reads
+an answer slowly does keep a thread, for as long as something goes out every `STALLED_S` seconds,
+but all of them together never more than half of the threads.
 """
 
 from __future__ import annotations
