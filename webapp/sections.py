@@ -539,9 +539,9 @@ def _calibration_error(found: Mapping) -> str:
 
 def _accuracies_left_out(cards: Sequence[Mapping]) -> Section | None:
     text = _(
-        "The same networks, trained again without one corpus and then tested on it (WA): other "
-        "actors, microphones and sometimes another language. Nearest to what to expect of your "
-        "own recordings."
+        "Tested on a corpus that training did not have (WA): the network itself where it never "
+        "had it, or the same one trained again without it. Other actors, microphones and "
+        "sometimes another language. Nearest to what to expect of your own recordings."
     )
     table = _side_by_side(cards, "left_out", lambda found: with_interval(found, "wa"))
     return table and Section("left-out", _("On a corpus that they never heard"), (text,), (table,))
