@@ -15,6 +15,7 @@ import typst
 from ml.abstention import LEAST_COVERAGE, WANTED_ACCURACY
 from ml.bundle import Bundle
 from ml.corpora import CORPORA
+from ml.groups import FEWEST_SPEAKERS
 from ml.metrics import RESAMPLES
 from reports.figures import draw_all
 from reports.findings import find
@@ -72,12 +73,13 @@ def gather(bundles: Sequence[Bundle], measured: Measured) -> dict[str, Any]:
         "cards": {bundle.name: bundle.card for bundle in bundles},
         "corpora": {name: {"title": corpus.title} for name, corpus in CORPORA.items()},
         "tables": {table.name: table.as_data() for table in tables},
-        "findings": find(bundles, measured.speed, tables),
+        "findings": find(bundles, measured.speed, measured.load, tables, measured.tried),
         "speed": measured.speed,
         "load": measured.load,
         "resamples": RESAMPLES,
         "wanted": WANTED_ACCURACY,
-        "coverage": LEAST_COVERAGE,
+        "held_back": 1 - LEAST_COVERAGE,
+        "fewest_speakers": FEWEST_SPEAKERS,
     }
 
 
@@ -127,9 +129,7 @@ def _day(data: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(made).astimezone(UTC)
 
 
-def compile_as(
-    kind: str, files: Mapping[str, bytes], day: datetime, **options: Any
-) -> bytes:
+def compile_as(kind: str, files: Mapping[str, bytes], day: datetime, **options: Any) -> bytes:
     """Have Typst set a document from files in memory, with its own fonts alone.
 
     Raises

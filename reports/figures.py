@@ -8,8 +8,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from ml.bundle import Bundle
 from ml.figures import plot_confusion, plot_risk_coverage
@@ -19,7 +21,12 @@ from ml.tables import held_back
 WIDTH = 6.4
 """Inches; what a page has."""
 
-STYLE = {
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, which eyes of all kinds tell apart."""
+MARKERS = "osD^v"
+
+STYLE: dict[Any, Any] = {
+    "axes.prop_cycle": cycler(color=COLOURS),
     "font.size": 7.5,
     "axes.labelsize": 7.5,
     "axes.titlesize": 8,
@@ -29,10 +36,6 @@ STYLE = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "svg.hashsalt": "undertone",
-    # Okabe and Ito's colours, which eyes of all kinds tell apart.
-    "axes.prop_cycle": mpl.cycler(
-        color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
-    ),
 }
 
 
@@ -58,7 +61,7 @@ def draw_accuracies(cards: Sequence[Card]) -> Figure:
         for place, card in enumerate(cards):
             if name in card["metrics"]:
                 _plot_accuracy(axes, place, card["metrics"][name], "C0", "o")
-            if name in card.get("left_out", {}):
+            if name in _outside(card):
                 _plot_accuracy(axes, place + 0.3, card["left_out"][name], "C1", "s")
         axes.set(title=corpus_title(name), xlim=(0, 1), ylim=(len(cards) - 0.4, -0.6))
         axes.grid(axis="x", color="0.9")
@@ -91,7 +94,8 @@ def draw_confusions(cards: Sequence[Card]) -> Figure:
     metrics = cards[0]["metrics"]
     names = sorted(metrics, key=lambda name: -metrics[name]["clips"])[:2]
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), sorted(names, key=list(metrics).index)):
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, sorted(names, key=list(metrics).index), strict=True):
         plot_confusion(axes, metrics[name])
         axes.set_title(corpus_title(name))
         axes.spines[:].set_visible(True)
@@ -101,22 +105,34 @@ def draw_confusions(cards: Sequence[Card]) -> Figure:
 def draw_reliabilities(cards: Sequence[Card]) -> Figure:
     """Draw how often answers of each confidence are right: default and small model."""
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
-    for axes, (title, found) in zip(figure.subplots(1, 3, sharey=True), _sides(cards)):
+    for axes, (title, found) in zip(figure.subplots(1, 3, sharey=True), _sides(cards), strict=True):
         axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
         for name, row in found.items():
             confidence, right, _clips = np.array(row["reliability"]).T
-            axes.plot(confidence, right, marker="o", markersize=2.5, label=corpus_title(name))
+            colour = _colour(cards, name)
+            axes.plot(confidence, right, "o-", ms=2.5, color=colour, label=corpus_title(name))
         axes.set(title=title, xlim=(0, 1), ylim=(0, 1), xlabel="calibrated confidence")
         axes.legend(loc="upper left", frameon=False)
     figure.axes[0].set_ylabel("share of clips that were right")
     return figure
 
 
+def _colour(cards: Sequence[Card], corpus: str) -> str:
+    """Give a corpus its colour, the same in every figure."""
+    names = dict.fromkeys(name for card in cards for name in (*card["metrics"], *_outside(card)))
+    return COLOURS[list(names).index(corpus) % len(COLOURS)]
+
+
+def _outside(card: Card) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = card.get("left_out", {})
+    return found
+
+
 def _sides(cards: Sequence[Card]) -> list[tuple[str, Mapping[str, Any]]]:
     default, small = cards[0], _small(cards)
     return [
         (f"{default['name']}", default["metrics"]),
-        ("the same, never heard", default.get("left_out", {})),
+        ("the same, never heard", _outside(default)),
         (f"{small['name']}", small["metrics"]),
     ]
 
@@ -130,12 +146,15 @@ def _small(cards: Sequence[Card]) -> Card:
 def draw_risks(cards: Sequence[Card]) -> Figure:
     """Draw the curves of risk and coverage of the default and the small model."""
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
-    for axes, card in zip(figure.subplots(1, 2, sharey=True), (cards[0], _small(cards))):
+    shown = (cards[0], _small(cards))
+    for axes, card in zip(figure.subplots(1, 2, sharey=True), shown, strict=True):
         inside = {corpus_title(name): row for name, row in card["risk_coverage"].items()}
-        outside = {
-            f"{corpus_title(name)}, never heard": row
-            for name, row in held_back({"left_out": card.get("left_out", {})}).items()
-        }
+        apart = held_back({"left_out": _outside(card)})
+        outside = {f"{corpus_title(name)}, never heard": row for name, row in apart.items()}
+        axes.set_prop_cycle(
+            color=[_colour(cards, name) for name in (*card["risk_coverage"], *apart)],
+            linestyle=["-"] * len(inside) + ["--"] * len(outside),
+        )
         plot_risk_coverage(axes, inside | outside)
         axes.set(title=card["name"], ylim=(0, 0.75))
         axes.legend(frameon=False, loc="upper left")
@@ -151,15 +170,18 @@ def draw_robustness(cards: Sequence[Card]) -> Figure:
     panels = figure.subplots(1, len(known), sharey=True, sharex=True, squeeze=False)[0]
     for axes, card in zip(panels, known, strict=True):
         axes.axvline(0, color="0.7", linewidth=1)
-        for (name, clean), marker in zip(card["robustness"]["clean"].items(), "osD^v"):
+        for place, (name, clean) in enumerate(card["robustness"]["clean"].items()):
+            marker = MARKERS[place % len(MARKERS)]
             lost = [card["robustness"][condition][name] - clean for condition in conditions]
             places = range(len(conditions))
-            axes.plot(np.array(lost) * 100, places, marker, label=corpus_title(name), alpha=0.85)
+            colour = _colour(cards, name)
+            axes.plot(np.array(lost) * 100, places, marker, color=colour, label=corpus_title(name))
         axes.set(title=card["name"], xlabel="points of WA, against the clips as recorded")
         axes.grid(axis="y", color="0.93")
     panels[0].set_yticks(range(len(conditions)), list(map(condition_title, conditions)))
     panels[0].invert_yaxis()
-    panels[0].legend(frameon=False, loc="lower left")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, loc="outside upper center", ncols=len(labels))
     return figure
 
 
@@ -183,7 +205,9 @@ def draw_costs(cards: Sequence[Card]) -> Figure:
         )
     axes.set(xscale="log", xlabel="ms for three seconds of sound", ylabel="WA", xlim=(0.5, 40))
     axes.set_title(f"{corpus_title(corpus)}; beside the name, among how many emotions")
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(color="0.93")
     return figure
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ml.abstention import WANTED_ACCURACY
@@ -11,19 +12,37 @@ from ml.card_sections import worst_condition
 from ml.corpora import CORPORA
 from ml.markdown import Card, both_sides, condition_title
 from ml.tables import held_back
-
 from reports.tables import Table
 
 Found = dict[str, Any]
 
 WRITTEN_BY_SPEECH = "speech taken"
-ROOM, CODECS = "room", ("mp3", "opus", "amr", "gsm")
+FAMILIES = {"codecs of today": ("mp3", "opus"), "telephones": ("amr", "gsm"), "rooms": ("room",)}
+"""How the names of conditions begin, from what should cost least to what costs most."""
 USABLE = 0.5
 """Under this share of right answers among six emotions, the report calls a network of no use."""
 
 
-def find(bundles: Sequence[Bundle], speed: Mapping[str, Any], tables: Iterable[Table]) -> Found:
-    """Gather what the text of the report says; the first bundle is the default."""
+def find(
+    bundles: Sequence[Bundle],
+    speed: Mapping[str, Any],
+    load: Mapping[str, Any],
+    tables: Iterable[Table],
+    text: str,
+) -> Found:
+    """Gather what the text of the report says.
+
+    Parameters
+    ----------
+    bundles : sequence of Bundle
+        The first is the default.
+    speed, load : mapping
+        What ``docs/speed.json`` holds, and ``docs/load.json`` of visitors at once.
+    tables : iterable of Table
+        All of the report's.
+    text : str
+        That of ``docs/ablation.md``.
+    """
     cards = [bundle.card for bundle in bundles]
     return {
         "usable": USABLE,
@@ -32,13 +51,14 @@ def find(bundles: Sequence[Bundle], speed: Mapping[str, Any], tables: Iterable[T
         **architectures(cards),
         "outside": outside(cards),
         "leak": leak(cards),
+        "noncommercial": sum("NC" in card["licence"] for card in cards),
         **calibration(cards[0]),
         **abstention(cards[0]),
         **nonspeech(cards[0]),
         **robustness(cards[0]),
         "gaps": gaps(cards),
-        **quickness(speed),
-        "tried": tried({table.name: table for table in tables}),
+        **quickness(speed, load),
+        "tried": tried({table.name: table for table in tables}, noise(text)),
     }
 
 
@@ -69,21 +89,20 @@ def accuracy(card: Card) -> Found:
     widths = {name: row["wa_interval"][1] - row["wa_interval"][0] for name, row in metrics.items()}
     widest = max(widths, key=lambda name: widths[name])
     missed = {name: _hardest(row) for name, row in metrics.items()}
-    taken = [_most_taken(name, row) for name, row in metrics.items()]
     return {
         "best": {"corpus": ordered[-1]},
         "worst": {"corpus": ordered[0]},
         "widest": {"corpus": widest, "width": widths[widest]},
         "hardest": [{"corpus": name, **row} for name, row in missed.items()],
         "nemo_hardest": missed["nemo"],
-        "taken": sorted(taken, key=lambda row: -row["share"]),
+        "taken": _most_taken(ordered[0], metrics[ordered[0]]),
     }
 
 
 def _hardest(row: Mapping[str, Any]) -> Found:
     classes = {label: found for label, found in row["per_class"].items() if found["clips"]}
     label = min(classes, key=lambda one: classes[one]["recall"])
-    return {"label": label, "recall": classes[label]["recall"]}
+    return {"label": label, "recall": classes[label]["recall"], "clips": classes[label]["clips"]}
 
 
 def _most_taken(corpus: str, row: Mapping[str, Any]) -> Found:
@@ -99,23 +118,33 @@ def _most_taken(corpus: str, row: Mapping[str, Any]) -> Found:
 
 
 def architectures(cards: Sequence[Card]) -> Found:
-    """Order all networks on CREMA-D's six emotions, and those without an encoder on nEMO."""
-    six = _ordered(cards, "cremad", lambda card, row: len(row["labels"]) == 6)
-    plain = _ordered(
-        cards, "cremad", lambda card, row: len(row["labels"]) == 6 and not card.get("encoder")
-    )
-    nemo = _ordered(cards, "nemo", lambda card, row: not card.get("encoder"))
-    return {"six": six, "plain": plain, "nemo": {"best": nemo[0]}}
+    """Order networks on CREMA-D, all emotions of it, and those without an encoder on nEMO."""
+    plain_cards = [card for card in cards if not card.get("encoder")]
+    among = len(CORPORA["cremad"].labels)
+    ranked, plain = (_ordered(some, "cremad", among) for some in (cards, plain_cards))
+    small = next(card for card in cards if card["name"] == "cnn-gru")
+    gains = {
+        name: found["wa"] - _ordered(plain_cards, name)[0]["wa"]
+        for name, found in cards[0]["metrics"].items()
+    }
+    nemo = _ordered(plain_cards, "nemo")
+    return {
+        "ranked": ranked,
+        "plain": plain,
+        "nemo": {"best": nemo[0]},
+        "gains": gains,
+        "fewest_labels": min(cards, key=lambda card: len(card["labels"]))["name"],
+        "small_on_nemo": _way(small["metrics"]["nemo"]),
+    }
 
 
-def _ordered(
-    cards: Sequence[Card], corpus: str, fits: Callable[[Card, Mapping[str, Any]], bool]
-) -> list[Found]:
+def _ordered(cards: Iterable[Card], corpus: str, among: int | None = None) -> list[Found]:
+    """Sort networks by WA on a corpus, those alone that choose among so many emotions."""
     rows = [
         {"name": card["name"], "wa": row["wa"], "interval": row["wa_interval"]}
         for card in cards
         for row in (card["metrics"].get(corpus),)
-        if row and fits(card, row)
+        if row and among in (None, len(row["labels"]))
     ]
     return sorted(rows, key=lambda row: -row["wa"])
 
@@ -131,6 +160,7 @@ def outside(cards: Sequence[Card]) -> Found:
         "rows": rows,
         "worst": min(rows, key=lambda row: row["wa"]),
         "models": sum(bool(card.get("left_out")) for card in cards),
+        "missing": [name for name in first["metrics"] if name not in first["left_out"]],
     }
 
 
@@ -149,15 +179,23 @@ def calibration(card: Card) -> Found:
     """Sort corpora by whether chance explains their ECE, and say which way they err."""
     rows = [
         {"title": title, "ece": row["ece"], "by_chance": row["ece_by_chance"], "way": _way(row)}
-        for title, row in both_sides(card["metrics"], card.get("left_out", {}))
+        for title, row in _in_brackets(both_sides(card["metrics"], card.get("left_out", {})))
     ]
     above = [row for row in rows if row["ece"] > row["by_chance"]]
     return {
         "miscalibrated": above,
         "calibrated": [row for row in rows if row not in above],
-        "tendencies": above,
+        "tendencies": {
+            way: [row["title"] for row in above if row["way"] == way]
+            for way in dict.fromkeys(row["way"] for row in above)
+        },
         "worst_ece": max(rows, key=lambda row: row["ece"]),
     }
+
+
+def _in_brackets(rows: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Write "EmoDB (never heard)" for "EmoDB, never heard", which reads better in a list."""
+    return [(re.sub(r", (.+)", r" (\1)", title), row) for title, row in rows]
 
 
 def _way(row: Mapping[str, Any]) -> str:
@@ -173,7 +211,7 @@ def abstention(card: Card) -> Found:
     rest = {"left_out": card.get("left_out", {})}
     rows = [
         {"title": title, "right": row["right"]}
-        for title, row in both_sides(held_back(inside), held_back(rest))
+        for title, row in _in_brackets(both_sides(held_back(inside), held_back(rest)))
         if row["right"] is not None
     ]
     return {
@@ -207,15 +245,20 @@ def robustness(card: Card) -> Found:
         for name, row in table.items()
         if name != "clean"
     }
-    coded = {name: cost for name, cost in lost.items() if name.startswith(CODECS)}
-    rooms = [cost for name, cost in lost.items() if name.startswith(ROOM)]
+    families = {
+        family: {name: cost for name, cost in lost.items() if name.startswith(beginnings)}
+        for family, beginnings in FAMILIES.items()
+    }
+    coded = families["codecs of today"]
     harshest = max(lost, key=lambda name: lost[name])
     kindest = min(coded, key=lambda name: coded[name])
     return {
         "worst_condition": worst_condition(card),
         "kindest": {"title": condition_title(kindest), "lost": lost[kindest]},
         "harshest": {"title": condition_title(harshest), "lost": lost[harshest]},
-        "family": {"codec": max(coded.values()), "room": max(rooms)},
+        "order": [
+            {"family": name, "lost": max(costs.values())} for name, costs in families.items()
+        ],
     }
 
 
@@ -230,24 +273,29 @@ def gaps(cards: Sequence[Card]) -> Found:
     return {"count": len(rows), "proven": [row for row in rows if row["interval"][0] > 0]}
 
 
-def quickness(speed: Mapping[str, Any]) -> Found:
+def quickness(speed: Mapping[str, Any], load: Mapping[str, Any]) -> Found:
     """Pick out what a short clip, a worker and the plain way take."""
     times = [row["cnn-gru_per_s"] / row["plain_per_s"] for row in speed["throughput"]]
     return {
         "short": next(row for row in speed["latencies"] if row["kind"] == "wav"),
         "workers": speed["workers"],
         "times": {"least": min(times), "most": max(times)},
+        "median_wait_s": load["routes"]["POST /predict"]["p50_ms"] / 1000,
     }
 
 
-def tried(tables: Mapping[str, Table]) -> Found:
+def tried(tables: Mapping[str, Table], noise: float) -> Found:
     """Read single cells of the tables of ``docs/ablation.md`` that the text refers to."""
     outputs, members, tuning, left, _teachers, students = (
         tables[f"ablation-{place}"] for place in range(1, 7)
     )
     singles = [row for row in outputs.rows if row[0].startswith("block")]
     joined = _row(outputs, "convolutions and blocks")
-    learnt = range(1, 5)
+    learnt, ravdess = range(1, 5), "RAVDESS"
+    fitted, frozen_means = (
+        _of_seeds(tuning, _row(tuning, begin))
+        for begin in ("statistics of whole clips, fitted again", "for comparison: clean")
+    )
     frozen, shipped = _row(left, "encoder as it was pretrained"), _row(left, "last two blocks")
     return {
         "joined_best": [
@@ -255,10 +303,17 @@ def tried(tables: Mapping[str, Table]) -> Found:
             for place in learnt
             if float(joined[place]) > max(float(row[place]) for row in singles)
         ],
-        "course": _row(members, "statistics, and convolution")[members.heads.index("RAVDESS", 3)],
-        "statistics": _row(outputs, "the same with augmentation")[outputs.heads.index("RAVDESS", 3)],
-        "tuned": _of_seeds(tuning, _row(tuning, "statistics of whole clips, fitted again")),
-        "frozen": _of_seeds(tuning, _row(tuning, "for comparison: clean")),
+        "course": _row(members, "statistics, and convolution")[members.heads.index(ravdess, 3)],
+        "statistics": _row(outputs, "the same with augmentation")[
+            outputs.heads.index("RAVDESS", 3)
+        ],
+        "noise": noise,
+        "tuned": fitted,
+        "frozen": frozen_means,
+        "within_noise": all(
+            abs(one["wa"] - other["wa"]) < noise
+            for one, other in zip(fitted, frozen_means, strict=True)
+        ),
         "tuned_outside": [
             {"corpus": corpus, "tuned": shipped[place], "frozen": frozen[place]}
             for place, corpus in enumerate(left.heads)
@@ -267,6 +322,20 @@ def tried(tables: Mapping[str, Table]) -> Found:
         "alone_loss": _row(students, "labels alone")[-1],
         "taught_loss": _row(students, "mean of the first row's weights and those of epoch 10")[-1],
     }
+
+
+def noise(text: str) -> float:
+    """Read how much one run differs from the next.
+
+    Raises
+    ------
+    LookupError
+        If docs/ablation.md does not say so any more.
+    """
+    found = re.search(r"One run differs from the next by about ([\d.]+) points", text)
+    if not found:
+        raise LookupError("docs/ablation.md no longer says by how much one run differs")
+    return float(found[1])
 
 
 def _of_seeds(table: Table, row: Sequence[str]) -> list[Found]:

@@ -12,9 +12,9 @@ from ml.card_sections import SECTIONS, abstention_lines, accuracy_table
 from ml.corpora import CORPORA
 from ml.markdown import Card, Lines, both_sides, corpus_title, maybe_percent, percent, with_interval
 
-NUMBER = re.compile(r"[-–]?[\d.,]+( .*)?|[-–]|not measured|")
+NUMBER = re.compile(r"-?\d[\d.,/ ]*( %| ms|\(|of |$).*|[-\N{EN DASH}]|not measured|")
 HARD_SPACE = "\N{NO-BREAK SPACE}"
-NONE = "–"
+NONE = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,9 @@ class Table:
 
     def as_data(self) -> dict[str, Any]:
         """Give it as JSON has it, with which columns are numbers and how wide the first one is."""
-        rows = [[cell.replace(" %", f"{HARD_SPACE}%") for cell in row] for row in self.rows]
-        columns = list(zip(*rows, strict=True))
+        columns = list(zip(*self.rows, strict=True))
         return asdict(self) | {
-            "rows": rows,
+            "rows": [[cell.replace(" %", f"{HARD_SPACE}%") for cell in row] for row in self.rows],
             "numeric": [all(map(NUMBER.fullmatch, column)) for column in columns],
             "widest": max(map(len, columns[0])),
         }
@@ -104,7 +103,7 @@ def corpora_table(card: Card) -> Table:
             row["language"],
             str(len(CORPORA[row["name"]].labels)),
             f"{row['clips']} / {row['speakers']}",
-            f"{NONE} / {len(CORPORA[row['name']].validation_speakers)}",
+            str(len(CORPORA[row["name"]].validation_speakers)),
             f"{card['metrics'][row['name']]['clips']} / {card['metrics'][row['name']]['speakers']}",
             row["licence"],
         )
@@ -116,13 +115,15 @@ def corpora_table(card: Card) -> Table:
 
 def networks_table(cards: Iterable[Card]) -> Table:
     """Say what each network is, how large and how fast."""
+    cards = list(cards)
     heads = ("network", "hears", "emotions", "learnt from", "parameters", "MB", "ms")
+    all_of_them = _learnt(cards[0])
     rows = [
         (
             f"`{card['name']}`",
             ("encoder, " if card.get("encoder") else "") + _inputs(card["features"]),
             str(len(card["labels"])),
-            ", ".join(row["title"] for row in card["corpora"]),
+            "all" if _learnt(card) == all_of_them else _learnt(card),
             f"{card['parameters']:,}",
             f"{card['size_bytes'] / 1e6:.1f}",
             f"{card['speed']['window_ms']:.1f}" if "speed" in card else NONE,
@@ -130,6 +131,10 @@ def networks_table(cards: Iterable[Card]) -> Table:
         for card in cards
     ]
     return Table("networks", heads, tuple(rows))
+
+
+def _learnt(card: Card) -> str:
+    return ", ".join(row["title"] for row in card["corpora"])
 
 
 def _inputs(features: Mapping[str, Any]) -> str:
