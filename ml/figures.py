@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ml.calibration import reliability
@@ -17,21 +18,27 @@ mpl.rcParams["font.family"] = "sans-serif"
 
 def draw_confusion(result: dict[str, Any], title: str, path: Path) -> None:
     """Draw a confusion matrix in per cent of each true emotion's clips."""
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axes = figure.subplots()
+    plot_confusion(axes, result)
+    axes.set_title(f"{title}\nWA {result['wa']:.1%}")
+    figure.savefig(path, dpi=110)
+
+
+def plot_confusion(axes: Axes, result: Mapping[str, Any]) -> None:
+    """Plot what `measure` says of one corpus; a last column where some clips got no answer."""
     counts = np.array(result["confusion"], float)
     if not counts[:, -1].any():
         counts = counts[:, :-1]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = result["labels"]
-    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
-    axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(counts.shape[1]), [*labels, "no answer"][: counts.shape[1]], rotation=45)
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel="heard as", ylabel="acted as", title=f"{title}\nWA {result['wa']:.1%}")
+    axes.set(xlabel="heard as", ylabel="acted as")
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.5 else "black"
         axes.text(column, row, f"{share:.0%}", ha="center", va="center", color=colour)
-    figure.savefig(path, dpi=110)
 
 
 def draw_reliability(confidence: np.ndarray, right: np.ndarray, path: Path) -> None:
@@ -61,6 +68,13 @@ def draw_risk_coverage(found: Mapping[str, Any], path: Path) -> None:
     """
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.subplots()
+    plot_risk_coverage(axes, found)
+    axes.set_title("Holding the least sure answers back")
+    figure.savefig(path, dpi=110)
+
+
+def plot_risk_coverage(axes: Axes, found: Mapping[str, Any]) -> None:
+    """Plot a curve and a dot for each corpus of `draw_risk_coverage`."""
     for name, row in found.items():
         if "points" in row:
             coverage, risk = np.array(row["points"]).T
@@ -72,11 +86,9 @@ def draw_risk_coverage(found: Mapping[str, Any], path: Path) -> None:
         ylabel="share of these that are wrong",
         xlim=(0, 1),
         ylim=(0, 1),
-        title="Holding the least sure answers back",
     )
     if axes.lines:
         axes.legend()
-    figure.savefig(path, dpi=110)
 
 
 def draw_curves(history: list[dict[str, Any]], path: Path) -> None:
