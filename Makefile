@@ -34,7 +34,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench docs report package translations lock audit licences sbom needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench docs report site package translations lock audit licences sbom needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -69,6 +69,9 @@ docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bu
 
 report: $(BIN)/.testing ## build the technical report, PDF and HTML, into build/report
 	@$(BIN)/python -m reports --output build/report
+
+site: $(BIN)/.testing ## build the documentation's website into build/site; a warning is an error
+	@$(BIN)/python -m documentation.build
 
 package: ## write package.zip, which App Service builds and runs (docs/deploy.md)
 	@git archive --format=zip --output=package.zip HEAD $(DEPLOYED)

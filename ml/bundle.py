@@ -21,6 +21,8 @@ BUNDLES = Path(__file__).parent / "bundles"
 """Where the bundles lie that ship, a folder each."""
 
 DEFAULT_MODEL = "encoder-cnn-gru"
+"""The model that answers unless another is named."""
+
 SERVING_FILE = "model.tflite"
 
 

@@ -10,6 +10,7 @@ LABEL_SETS = {
     "6": ("neutral", "happy", "sad", "angry", "fearful", "disgust"),
     "4": ("neutral", "happy", "sad", "angry"),
 }
+"""Sets of emotions by their size, which a caller may choose among."""
 
 
 def parse_labels(spec: str) -> tuple[str, ...]:

@@ -83,6 +83,7 @@ class ModelInfo:
 
 
 OUTCOMES = ("emotion", "uncertain", "no_speech", "too_short", "too_noisy")
+"""What an answer can be: an emotion, or one of the reasons why there is none."""
 
 
 @dataclass(frozen=True)

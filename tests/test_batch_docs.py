@@ -70,7 +70,7 @@ def test_every_column_is_described(answers):
 
 
 def test_the_layout_is_what_a_run_leaves(answers, tmp_path):
-    block = TEXT.split("    answers/\n")[1].split("\n\n")[0]
+    block = TEXT.split("```text\nanswers/\n")[1].split("```")[0]
     told = {line.split()[0] for line in block.splitlines()}
     found = {str(path.relative_to(tmp_path / "answers")) for path in _files(tmp_path / "answers")}
     assert told <= found

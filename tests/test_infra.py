@@ -260,7 +260,25 @@ def steps(name: str) -> list[dict[str, Any]]:
 def test_workflows_use_no_action_of_others_and_no_secret():
     for path in WORKFLOWS:
         assert "secrets." not in path.read_text()
-        assert all("uses" not in step for step in steps(path.name))
+        if path.name != "docs.yml":
+            assert all("uses" not in step for step in steps(path.name))
+
+
+def test_the_documentation_is_published_from_main_alone_by_actions_that_stay_as_they_are():
+    text = (ROOT / ".github" / "workflows" / "docs.yml").read_text()
+    used = re.findall(r"uses: (\S+)@([0-9a-f]{40}) # v[\d.]+$", text, re.MULTILINE)
+    assert [name for name, _commit in used] == [
+        "actions/upload-pages-artifact",
+        "actions/deploy-pages",
+    ]
+    assert text.count("uses:") == len(used)
+    jobs = yaml.safe_load(text)["jobs"]
+    assert jobs["build"]["if"] == "github.ref == 'refs/heads/main'"
+    assert jobs["build"]["permissions"] == {"contents": "read"}
+    assert jobs["publish"]["needs"] == "build"
+    assert jobs["publish"]["permissions"] == {"pages": "write", "id-token": "write"}
+    built = next(step for step in steps("docs.yml") if step.get("with", {}).get("path"))
+    assert built["with"]["path"] == "build/site"
 
 
 def test_ci_runs_what_developers_run():
