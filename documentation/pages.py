@@ -19,6 +19,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "LICENSE-WEIGHTS.md": "licence-of-the-weights.md",
     "samples/README.md": "samples.md",
+    "reports/README.md": "report.md",
 }
 """File of the repository -> page of the site."""
 FILES = "files"
