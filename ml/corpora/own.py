@@ -1,8 +1,8 @@
 """A corpus of the user's own: a CSV file with a row for each clip.
 
 Columns ``path`` (from the CSV's folder), ``label`` and ``speaker``; ``split`` (train, validation or
-test), ``intensity`` (0 to 1), ``votes`` (how many listeners heard what: ``angry:7 happy:3``), ``sex``
-(female or male), ``age`` and ``language`` where wanted.
+test), ``intensity`` (0 to 1), ``votes`` (how many listeners heard what: ``angry:7 happy:3``),
+``sex`` (female or male), ``age`` and ``language`` where wanted.
 """
 
 import csv
