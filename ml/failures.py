@@ -15,15 +15,16 @@ from ml.config import FeatureConfig
 from ml.corpora import Speaker
 from ml.explain import Explanation, explain_window
 from ml.features import Features, extract_samples, mel_places
-from ml.labels import LABELS
+from ml.labels import LABELS, restrict
 from ml.listeners import acted_share
 from ml.markdown import percent, table
 from ml.metrics import among, drawn_speakers
 from ml.palette import ACCENT, EMOTIONS, RULE, SEXES, SOFT, blank, sheet
 from ml.predict import Recognizer
-from ml.scoring import Scored
+from ml.scoring import Scored, learnt_labels
 
 _BINS = 4
+_BAR = "#cfc8b8"
 _TICKS_HZ = (100, 500, 1000, 2000, 4000)
 
 
@@ -100,11 +101,12 @@ def show_speakers(scored: Scored, speakers: Mapping[str, Speaker]) -> Figure:
         own = np.flatnonzero(sexes[order] == sex)
         if len(own):
             axes.plot(own, shares[order][own], "o", color=colour, label=sex)
-    axes.set_xticks(range(len(names)), names[order], rotation=60, ha="right", fontsize=8)
+    short = [str(name).partition(":")[2] for name in names[order]]
+    axes.set_xticks(range(len(names)), short, rotation=0 if len(names) < 12 else 60, fontsize=8)
     axes.set(ylabel="share of clips that are right", ylim=(0, 1.02))
     axes.yaxis.set_major_formatter("{x:.0%}")
     axes.set_title(f"All {len(found)} clips: {found.mean():.0%} (line)", loc="left", fontsize=10)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside lower right", fontsize=8, ncols=3)
     return figure
 
 
@@ -177,7 +179,7 @@ def show_reasons(scored: Scored) -> Figure:
     for one in axes.flat[len(kept) :]:
         one.set_axis_off()
     for one, (title, (means, shares, ends)) in zip(axes.flat, kept.items(), strict=False):
-        one.vlines(means, ends[:, 0], ends[:, 1], color=RULE, linewidth=4)
+        one.vlines(means, ends[:, 0], ends[:, 1], color=_BAR, linewidth=4)
         one.plot(means, shares, marker="o", color=ACCENT)
         one.set(xlabel=title, ylim=(0, 1.02))
         one.yaxis.set_major_formatter("{x:.0%}")
@@ -213,7 +215,7 @@ def show_explanations(bundle: Bundle, scored: Scored, rows: Sequence[int] | np.n
 
 
 def _probability(recognizer: Recognizer, label: str, samples: np.ndarray) -> float:
-    return recognizer.score(samples)[label]
+    return restrict(recognizer.score(samples), learnt_labels(recognizer.bundle))[label]
 
 
 def _draw_explanation(

@@ -102,6 +102,6 @@ def _draw_by_intensity(axes: Any, voted: Sequence[Clip]) -> None:
     axes.plot(told, means, marker="o", color=ACCENT)
     for value, mean in zip(told, means, strict=True):
         count = sum(clip.intensity == value for clip in voted)
-        axes.annotate(f"{mean:.0%} of {count} clips", (value, mean), (0, 8), **_ABOVE)
-    axes.set(xlabel="played: 0 calmly, 1 strongly", xlim=(-0.15, 1.15))
+        axes.annotate(f"{mean:.0%} of {count} clips", (value, mean), (0, 10), **_ABOVE)
+    axes.set(xlabel="played: 0 calmly, 1 strongly", xlim=(-0.2, 1.2))
     axes.set_title("By intensity, the mean", loc="left", fontsize=10)

@@ -163,7 +163,7 @@ def show_speakers(clips: Sequence[Clip], speakers: Mapping[str, Speaker]) -> Fig
         left.set_title(f"{CORPORA[name].title}: {', '.join(told)}", loc="left", fontsize=10)
         left.set_ylabel("clips")
         _draw_ages(right, [speaker for speaker, _count in counts], speakers)
-    axes[0, 0].legend(handles=_patches(SEXES), fontsize=8, ncols=3)
+    figure.legend(handles=_patches(SEXES), loc="outside lower right", fontsize=8, ncols=3)
     return figure
 
 

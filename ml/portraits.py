@@ -33,10 +33,10 @@ _PICTURE = {"origin": "lower", "aspect": "auto"}
 
 MEASURES = {
     "loudness": "RMS, dBFS",
-    "range": "RMS, 90th over 10th percentile, dB",
-    "crossings": "zero crossings, % of samples",
+    "range of loudness": "RMS, 90th over 10th percentile, dB",
+    "crossings": "ZCR, % of samples",
     "brightness": f"log-Mel above {_SLOPE_HZ} Hz over below, dB",
-    "length": "length with voice, s",
+    "duration": "frames with voice, s",
 }
 """Numbers that `measure_clip` makes of a clip, each with its unit."""
 
@@ -105,6 +105,8 @@ def show_input(matrix: np.ndarray, config: FeatureConfig, title: str) -> Figure:
     end_s = len(matrix) * config.hop_s
     for one, name in zip(axes[:, 0], names, strict=True):
         part = matrix[:, config.columns[name]]
+        if name == "mfcc":
+            part = part[:, 1:]  # Beside the first, which is the level, no other would show.
         if part.shape[1] == 1:
             one.plot(np.arange(len(part)) * config.hop_s, part[:, 0], color=ACCENT)
         else:

@@ -1,6 +1,7 @@
 """Run the notebooks and write them with their outputs as Markdown.
 
-python -m notebooks.render --output DIR [--corpora DIR] [--epochs N] [--work DIR] [NAME ...]
+python -m notebooks.render --output DIR [--corpora DIR] [--epochs N] [--clips N]
+    [--work DIR] [NAME ...]
 
 Each becomes ``DIR/NAME.md``, with its pictures and sounds in ``DIR/NAME_files/``.
 """
@@ -37,13 +38,17 @@ def run(name: str, environment: dict[str, str]) -> nbformat.NotebookNode:
     client = NotebookClient(
         book, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
     )
+    client.create_kernel_manager().transport_encryption = "required"
     client.execute(env=os.environ | environment)
     return book
 
 
 def write(name: str, book: nbformat.NotebookNode, output: Path) -> Path:
-    """Write a notebook that was run as Markdown; return the file."""
+    """Write a notebook that was run as Markdown, without what libraries logged; return the file."""
     output.mkdir(parents=True, exist_ok=True)
+    for cell in book.cells:
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
     beside = f"{name}_files"
     sounds = dict(_taken_out(book, beside))
     text, resources = MarkdownExporter().from_notebook_node(
@@ -82,12 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--corpora", type=Path, metavar="DIR", help="recordings; else made-up ones")
     parser.add_argument("--epochs", type=int, metavar="N", help="how long notebook 5 trains")
+    parser.add_argument("--clips", type=int, metavar="N", help="at most N of each corpus")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keeps features and the bundle")
     args = parser.parse_args(arguments)
     unknown = set(args.names) - set(NAMES)
     if unknown:
         parser.error(f"no notebook is called {', '.join(sorted(unknown))}")
-    given = {"CORPORA": args.corpora, "EPOCHS": args.epochs, "NOTEBOOKS_WORK": args.work}
+    given = {
+        "CORPORA": args.corpora,
+        "EPOCHS": args.epochs,
+        "CLIPS": args.clips,
+        "NOTEBOOKS_WORK": args.work,
+    }
     environment = {
         key: str(value.resolve() if isinstance(value, Path) else value)
         for key, value in given.items()

@@ -6,7 +6,9 @@ The environment says so, the same for all six:
     A folder that holds corpora under their names (``cremad``, ``ravdess``, ``emodb``, ``nemo``),
     each in its official layout. Without it, voices made from numbers are written and used.
 ``EPOCHS``
-    How long ``05_train_cnn_gru`` trains on corpora that were given; the recipe's number unless set.
+    How long ``05_train_cnn_gru`` trains; the recipe's number unless set.
+``CLIPS``
+    For a quick look: at most so many clips of each corpus, spread over emotions and speakers.
 ``NOTEBOOKS_WORK``
     Where features, the made corpus and the trained bundle are kept; ``runs/notebooks`` unless set.
 """
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,8 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # A notebook runs in its own folder; what it imports lies beside that.
 sys.path.insert(0, str(ROOT))
-# TensorFlow's own log would stand among the cells' outputs.
+# What libraries say of themselves would stand among the cells' outputs.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 from IPython.display import Audio, Markdown, display  # noqa: E402
 
@@ -33,6 +37,7 @@ from ml.config import FeatureConfig, TrainConfig  # noqa: E402
 from ml.corpora import CORPORA, Clip, Speaker, read_clips, read_speakers  # noqa: E402
 from ml.dataset import FeatureCache, cache_features  # noqa: E402
 from ml.models import CORPORA_OF_ALL  # noqa: E402
+from ml.robustness import draw_evenly  # noqa: E402
 from notebooks.corpus import make_corpus  # noqa: E402
 
 SHIPPED = "cnn-gru"
@@ -78,13 +83,14 @@ class Recordings:
         return found.choose([i for i, clip in enumerate(self.clips) if clip in wanted])
 
     def recipe(self, usual: TrainConfig) -> TrainConfig:
-        """Shorten a recipe: to `EPOCHS`, and to a minute for the made-up voices."""
-        epochs = int(os.environ.get("EPOCHS") or 0)
+        """Shorten a recipe to `EPOCHS`; for the made-up voices, to a minute."""
+        epochs = int(os.environ.get("EPOCHS") or (8 if self.made_up else usual.epochs))
+        # A clip is drawn about once an epoch.
+        shorter = replace(usual, epochs=epochs, variants=min(usual.variants, epochs))
         if not self.made_up:
-            return replace(usual, epochs=epochs) if epochs else usual
-        return replace(
-            usual, epochs=epochs or 10, batch_size=16, warmup_epochs=1, variants=1, ema_momentum=0.9
-        )
+            return shorter
+        steps = {"batch_size": 16, "warmup_epochs": 1, "ema_momentum": 0.9, "mixup_alpha": 0.0}
+        return replace(shorter, variants=1, **steps)
 
     def bundle(self) -> Bundle:
         """Read the bundle that ``05_train_cnn_gru`` has left, or else the one that ships."""
@@ -101,6 +107,8 @@ def recordings() -> Recordings:
     work = work / ("corpora" if folder else "made-up")
     places = _given(Path(folder)) if folder else {"csv": make_corpus(work / "voices")}
     clips = tuple(clip for name, path in places.items() for clip in read_clips(name, path))
+    if os.environ.get("CLIPS"):
+        clips = draw_evenly(clips, int(os.environ["CLIPS"]))
     speakers = {
         k: one for name, path in places.items() for k, one in read_speakers(name, path).items()
     }

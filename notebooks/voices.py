@@ -167,10 +167,10 @@ def _articulate(
         for consonant, vowel in zip(word[::2], word[1::2], strict=True):
             formants = _VOWELS[vowel]
             if consonant in _HISSES:
-                add(0.09, 0.0, formants, _hiss(*_HISSES[consonant], 0.02, rng))
+                add(0.09, 0.0, formants, _hiss(*_HISSES[consonant], 0.012, rng))
             elif consonant in _BURSTS:
                 add(0.05, 0.0, formants, quiet)
-                add(0.02, 0.0, formants, _hiss(*_BURSTS[consonant], 0.04, rng))
+                add(0.02, 0.0, formants, _hiss(*_BURSTS[consonant], 0.015, rng))
             else:
                 add(0.07, 0.35, (_HUMS[consonant], *formants[1:]), quiet)
             add(0.13, 1.0, formants, quiet)
