@@ -20,10 +20,14 @@ from typing import Any
 import nbformat
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("0*.ipynb")))
 _SOUND = re.compile(r'data:audio/(?:x-)?wav;base64,([^"]+)')
+
+
+_LOGGED = re.compile(r"^INFO:tensorflow:.*\n?", re.MULTILINE)
 
 
 def run(name: str, environment: dict[str, str]) -> nbformat.NotebookNode:
@@ -46,12 +50,11 @@ def run(name: str, environment: dict[str, str]) -> nbformat.NotebookNode:
 def write(name: str, book: nbformat.NotebookNode, output: Path) -> Path:
     """Write a notebook that was run as Markdown, without what libraries logged; return the file."""
     output.mkdir(parents=True, exist_ok=True)
-    for cell in book.cells:
-        if "outputs" in cell:
-            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+    _without_logs(book)
     beside = f"{name}_files"
     sounds = dict(_taken_out(book, beside))
-    text, resources = MarkdownExporter().from_notebook_node(
+    exporter = MarkdownExporter(preprocessors=[CoalesceStreamsPreprocessor(enabled=True)])
+    text, resources = exporter.from_notebook_node(
         book, {"output_files_dir": beside, "unique_key": name}
     )
     for place, content in (resources["outputs"] | sounds).items():
@@ -60,6 +63,17 @@ def write(name: str, book: nbformat.NotebookNode, output: Path) -> Path:
     page = output / f"{name}.md"
     page.write_text(text.strip() + "\n", encoding="utf-8")
     return page
+
+
+def _without_logs(book: nbformat.NotebookNode) -> None:
+    """Leave out what went to stderr, and TensorFlow's log, which goes to stdout in a notebook."""
+    for cell in book.cells:
+        kept = [one for one in cell.get("outputs", ()) if one.get("name") != "stderr"]
+        for output in kept:
+            if output.output_type == "stream":
+                output.text = _LOGGED.sub("", output.text)
+        if "outputs" in cell:
+            cell.outputs = kept
 
 
 def _taken_out(book: nbformat.NotebookNode, folder: str) -> Iterator[tuple[str, bytes]]:

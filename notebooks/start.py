@@ -89,8 +89,15 @@ class Recordings:
         shorter = replace(usual, epochs=epochs, variants=min(usual.variants, epochs))
         if not self.made_up:
             return shorter
-        steps = {"batch_size": 16, "warmup_epochs": 1, "ema_momentum": 0.9, "mixup_alpha": 0.0}
-        return replace(shorter, variants=1, **steps)
+        return replace(
+            shorter,
+            batch_size=16,
+            learning_rate=3e-3,
+            warmup_epochs=1,
+            ema_momentum=0.8,
+            variants=1,
+            mixup_alpha=0.0,
+        )
 
     def bundle(self) -> Bundle:
         """Read the bundle that ``05_train_cnn_gru`` has left, or else the one that ships."""
