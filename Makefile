@@ -9,8 +9,8 @@ PYTHON ?= python3
 PORT ?= $(or $(shell sed -nE 's,^PORT *= *"?([0-9]+).*,\1,p' .env 2>/dev/null),8000)
 # Folder that holds the corpora, each in its official layout: cremad ravdess emodb nemo.
 CORPORA ?= corpora
-# The notebooks make voices from numbers where that folder is not there.
-GIVEN_CORPORA = $(if $(wildcard $(CORPORA)/.),--corpora "$(CORPORA)")
+# The notebooks make voices from numbers where no folder is named and that one is not there.
+GIVEN_CORPORA = $(if $(filter command environment,$(origin CORPORA))$(wildcard $(CORPORA)/.),--corpora "$(CORPORA)")
 # The network that make train trains.
 MODEL ?= cnn-gru
 # Weights of the pretrained encoder (.npz), for a MODEL that has one.
