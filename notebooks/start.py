@@ -92,11 +92,13 @@ class Recordings:
         return replace(
             shorter,
             batch_size=16,
-            learning_rate=3e-3,
             warmup_epochs=1,
             ema_momentum=0.8,
             variants=1,
+            clean_share=0.6,
             mixup_alpha=0.0,
+            time_masks=0,
+            mel_masks=0,
         )
 
     def bundle(self) -> Bundle:

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import signal
 
 RATE_HZ = 16_000
+_PEAK = 5.0
+"""Peaks are rounded off towards so many times the root mean square, as in a real voice."""
 _BLOCK = 160
 """Samples for which the resonances stand still: 10 ms."""
 
@@ -242,7 +244,8 @@ def _tilted(sound: np.ndarray, tilt_db: float) -> np.ndarray:
 
 def _record(sound: np.ndarray, loudness_db: float, rng: np.random.Generator) -> np.ndarray:
     """Put the voice into a quiet room: pauses around it, noise at -66 dBFS, no sample cut off."""
-    level = 10 ** ((-30 + loudness_db) / 20) / max(float(np.sqrt(np.mean(sound**2))), 1e-9)
+    even = sound / max(float(np.sqrt(np.mean(sound**2))), 1e-9)
+    sound = 10 ** ((-30 + loudness_db) / 20) * _PEAK * np.tanh(even / _PEAK)
     before, after = (rng.uniform(0.15, 0.35, 2) * RATE_HZ).astype(int)
-    whole = np.pad(sound * level, (before, after))
+    whole = np.pad(sound, (before, after))
     return np.tanh(whole + rng.normal(0, 5e-4, len(whole))).astype(np.float32)
