@@ -214,7 +214,7 @@ def show_balance(split: Split) -> Figure:
             continue
         axes.barh(list(SIDES), shares, left=left, color=EMOTIONS[label])
         for place, share in enumerate(shares):
-            if share > 0.05:
+            if share > 0.07:
                 text = f"{label}\n{share:.0%}"
                 axes.text(left[place] + share / 2, place, text, **_CENTRED, color="white")
         left += shares
