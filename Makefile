@@ -9,6 +9,8 @@ PYTHON ?= python3
 PORT ?= $(or $(shell sed -nE 's,^PORT *= *"?([0-9]+).*,\1,p' .env 2>/dev/null),8000)
 # Folder that holds the corpora, each in its official layout: cremad ravdess emodb nemo.
 CORPORA ?= corpora
+# The notebooks make voices from numbers where no folder is named and that one is not there.
+GIVEN_CORPORA = $(if $(filter command environment,$(origin CORPORA))$(wildcard $(CORPORA)/.),--corpora "$(CORPORA)")
 # The network that make train trains.
 MODEL ?= cnn-gru
 # Weights of the pretrained encoder (.npz), for a MODEL that has one.
@@ -34,7 +36,7 @@ HAS_LIBATOMIC := import ctypes; ctypes.CDLL("libatomic.so.1")
 VENV_PACKAGE := import sys; print("python%d.%d-venv" % sys.version_info[:2])
 
 .NOTPARALLEL:
-.PHONY: help run test lint setup train bench docs report site package translations lock audit licences sbom needs-version needs-python needs-tools
+.PHONY: help run test lint setup train bench notebooks docs report site package translations lock audit licences sbom needs-version needs-python needs-tools
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 16
@@ -63,6 +65,9 @@ setup: needs-tools $(BIN)/.serving $(BIN)/.testing node_modules/.installed ## bo
 bench: $(BIN)/.training ## measure the site against the bare work and the plain way, and its pages
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.pages
+
+notebooks: $(BIN)/.testing ## run all notebooks into build/notebooks; CORPORA=folder for recordings
+	@$(BIN)/python -m notebooks.render --output build/notebooks $(GIVEN_CORPORA) $(ARGS)
 
 docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bundles
 	$(BIN)/python -m ml evaluate --all --output .

@@ -63,7 +63,13 @@ def evaluate_bundle(
         If training has heard one of the speakers.
     """
     check_unheard(bundle, clips)
-    scored = score_clips(bundle, clips, jobs, report)
+    return write_evaluation(score_clips(bundle, clips, jobs, report), bundle, output, speakers)
+
+
+def write_evaluation(
+    scored: Scored, bundle: Bundle, output: Path, speakers: Mapping[str, Speaker] | None = None
+) -> Results:
+    """Write what `evaluate_bundle` writes, of clips that are scored already."""
     results = measure_all(scored, bundle, speakers or {})
     output.mkdir(parents=True, exist_ok=True)
     (output / "metrics.json").write_text(json.dumps(results, indent=2) + "\n")

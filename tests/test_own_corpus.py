@@ -60,6 +60,11 @@ def test_the_other_columns_are_read_and_may_be_empty(table):
     assert get_corpus("csv-calls").language == "Dutch, Frisian"
 
 
+def test_votes_of_listeners_become_shares(table):
+    given = table("path,label,speaker,votes\na.wav,happy,x,Happy:3 sad:1\nb.mp3,sad,y,\n")
+    assert [clip.votes for clip in read_clips("csv", given)] == [{"happy": 0.75, "sad": 0.25}, None]
+
+
 def test_its_labels_are_those_that_it_has(table):
     read_clips("csv", table("path,label,speaker\na.wav,sad,anna\nb.mp3,calm,ben\n", "my calls.csv"))
     row = get_corpus("csv-my-calls")
@@ -101,6 +106,10 @@ def test_without_a_column_split_speakers_are_drawn_by_name_and_stay_where_they_a
         ("path,label,speaker,split\na.wav,happy,x,dev\n", 2, "split is 'dev'.*validation"),
         ("path,label,speaker,split\na.wav,happy,x,\n", 2, "split is empty"),
         ("path,label,speaker,intensity\na.wav,happy,x,2\n", 2, "intensity is '2'.*0 to 1"),
+        ("path,label,speaker,votes\na.wav,happy,x,joy:3\n", 2, "votes is 'joy:3'.*surprised"),
+        ("path,label,speaker,votes\na.wav,happy,x,sad\n", 2, "votes is 'sad'.*angry:7 happy:3"),
+        ("path,label,speaker,votes\na.wav,happy,x,sad:1 sad:2\n", 2, "each emotion once"),
+        ("path,label,speaker,votes\na.wav,happy,x,sad:0\n", 2, "nobody voted"),
         ("path,label,speaker,sex\na.wav,happy,x,f\n", 2, "sex is 'f'.*female, male"),
         ("path,label,speaker,age\na.wav,happy,x,old\n", 2, "age is 'old'.*whole number"),
         (

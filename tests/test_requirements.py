@@ -30,6 +30,7 @@ TRAINING_FILES = (
     *("train.py", "fitting.py", "evaluate.py", "conversion.py", "figures.py", "metrics.py"),
     *("encoder.py", "positions.py", "refitting.py", "lossy.py", "rooms.py"),
     *("runtimes.py", "hub_card.py", "exporting.py", "teaching.py"),
+    *("palette.py", "overviews.py", "listeners.py", "portraits.py", "failures.py", "anatomy.py"),
 )
 # Loaded by these files alone, and only by `batch`.
 ARCHIVE_FILES = ("batch.py", "archive.py", "parts.py", "clusters.py", "folders.py", "rows.py")

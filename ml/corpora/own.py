@@ -1,7 +1,8 @@
 """A corpus of the user's own: a CSV file with a row for each clip.
 
 Columns ``path`` (from the CSV's folder), ``label`` and ``speaker``; ``split`` (train, validation or
-test), ``intensity`` (0 to 1), ``sex`` (female or male), ``age`` and ``language`` where wanted.
+test), ``intensity`` (0 to 1), ``votes`` (how many listeners heard what: ``angry:7 happy:3``),
+``sex`` (female or male), ``age`` and ``language`` where wanted.
 """
 
 import csv
@@ -117,6 +118,7 @@ def _row(cells: dict[str, str], table: Path) -> _Row:
         f"{_name(table)}:{speaker}",
         _name(table),
         intensity=_optional(cells, "intensity", _share),
+        votes=_optional(cells, "votes", _votes),
         side=side,
     )
     person = Speaker(_optional(cells, "sex", _among(_SEXES)), _optional(cells, "age", _years))
@@ -157,6 +159,21 @@ def _share(text: str) -> float:
     return float(text)
 
 
+def _votes(text: str) -> dict[str, float]:
+    """Turn counts of listeners into shares."""
+    counts: dict[str, int] = {}
+    for part in text.split():
+        name, _, count = part.partition(":")
+        label = _among(LABELS)(name)
+        if not re.fullmatch(r"[0-9]{1,6}", count) or label in counts:
+            raise ValueError("wanted each emotion once, with a count: angry:7 happy:3")
+        counts[label] = int(count)
+    total = sum(counts.values())
+    if not total:
+        raise ValueError("nobody voted")
+    return {label: count / total for label, count in counts.items()}
+
+
 def _years(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("wanted a whole number of years")
@@ -173,7 +190,7 @@ CORPUS = Corpus(
     name="csv",
     title="A corpus of your own",
     citation="A CSV file with the columns path, label and speaker, and, where wanted, split, "
-    "intensity, sex, age and language.",
+    "intensity, votes, sex, age and language.",
     licence="its owner's",
     url="",
     language="any language",
