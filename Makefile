@@ -75,7 +75,7 @@ docs: $(BIN)/.serving ## write MODEL_CARD.md and docs/models.md anew from the bu
 report: $(BIN)/.testing ## build the technical report, PDF and HTML, into build/report
 	@$(BIN)/python -m reports --output build/report
 
-site: $(BIN)/.testing ## build the documentation's website into build/site; a warning is an error
+site: notebooks ## build the documentation's website, notebooks and all, into build/site; a warning is an error
 	@$(BIN)/python -m documentation.build
 
 package: ## write package.zip, which App Service builds and runs (docs/deploy.md)

@@ -8,6 +8,7 @@ the site of them. A warning is an error.
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -76,7 +77,7 @@ def _copy_notebooks(notebooks: Path, sources: Path) -> None:
     for page in target.glob("*.md"):
         text = page.read_text(encoding="utf-8")
         for file, name in PAGES.items():
-            text = text.replace(f"](../{file}", f"](../{name}")
+            text = text.replace(f"]({os.path.relpath(file, 'notebooks')}", f"](../{name}")
         page.write_text(text, encoding="utf-8")
 
 

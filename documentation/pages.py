@@ -20,6 +20,7 @@ PAGES = {
     "LICENSE-WEIGHTS.md": "licence-of-the-weights.md",
     "samples/README.md": "samples.md",
     "reports/README.md": "report.md",
+    "notebooks/README.md": "notebooks-overview.md",
 }
 """File of the repository -> page of the site."""
 FILES = "files"
