@@ -28,6 +28,7 @@
     │   ├── CorpusLayoutError         corpus_layout
     │   ├── CorpusTableError          corpus_table
     │   ├── EmptySideError            empty_side
+    │   ├── TooFewClipsError          too_few_clips
     │   ├── NoSoundsError             no_sounds
     │   └── SpeakerOverlapError       speaker_overlap
     └── ArchiveError
@@ -261,6 +262,14 @@ class EmptySideError(CorpusError):
     code = "empty_side"
     message_template = "No speaker of the given corpora is left for {side}."
     hint_template = "Add a corpus with more speakers, or name the sides in a CSV's column split."
+
+
+class TooFewClipsError(CorpusError):
+    """Fewer clips train than make a batch."""
+
+    code = "too_few_clips"
+    message_template = "{clips} clips train, which is less than one batch of {batch_size}."
+    hint_template = "Give --batch-size {clips} or less, or more recordings."
 
 
 class NoSoundsError(CorpusError):

@@ -12,6 +12,7 @@ from ml.config import SAMPLE_RATE_HZ, EncoderConfig, TrainConfig, WindowConfig
 from ml.corpora import CORPORA, Clip
 from ml.dataset import FeatureCache
 from ml.encoding import hear
+from ml.errors import TooFewClipsError
 from ml.features import Inputs, model_input, window_frames
 from ml.labels import LABELS
 from ml.spectral import add_mel_noise, change_channel, mask_features, mask_heard
@@ -98,6 +99,11 @@ class Sampler:
         For a network with an encoder, of the same clips.
     intensity : bool
         The targets say how strong a voice sounds, too.
+
+    Raises
+    ------
+    TooFewClipsError
+        If there are fewer clips than a batch has.
     """
 
     cache: FeatureCache
@@ -107,6 +113,10 @@ class Sampler:
     answers: np.ndarray | None = None
     heard: SpectrogramCache | None = None
     intensity: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.batches:
+            raise TooFewClipsError(clips=len(self.cache.clips), batch_size=self.config.batch_size)
 
     @property
     def batches(self) -> int:

@@ -167,6 +167,14 @@ def test_training_without_the_corpus_says_so(tmp_path, capsys):
     assert "CREMA-D" in capsys.readouterr().err
 
 
+def test_fewer_clips_than_a_batch_are_a_clear_error(corpus, tmp_path, capsys):
+    given = ["--corpus", f"cremad={corpus}", "--output", str(tmp_path / "out"), "--variants", "1"]
+    assert main(["train", *given, "--batch-size", "500"]) == 2
+    said = capsys.readouterr().err
+    assert "12 clips train, which is less than one batch of 500" in said
+    assert "--batch-size 12 or less" in said
+
+
 def test_labels_that_a_corpus_lacks_are_neither_taught_nor_denied():
     targets = np.array([[-1.0, 1.0, 0.0]], np.float32)
     small, large = (
