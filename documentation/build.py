@@ -103,8 +103,17 @@ def build(sources: Path, output: Path) -> int:
     options = ("--builder", "html", "--conf-dir", str(configuration), "--doctree-dir", str(trees))
     code = build_main([*STRICT, *options, str(sources), str(output)])
     if code == 0:
+        _copy_sounds(sources, output)
         print(f"The documentation is in {output}: open {output / 'index.html'}")
     return code
+
+
+def _copy_sounds(sources: Path, output: Path) -> None:
+    """Lay the notebooks' sounds beside their pages; Sphinx knows of pictures only."""
+    for sound in sources.glob("notebooks/*/*.wav"):
+        place = output / sound.relative_to(sources)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(sound, place)
 
 
 if __name__ == "__main__":

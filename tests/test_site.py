@@ -34,7 +34,10 @@ NOTEBOOK = """# A step in words
 
 ![A plot](01_step_files/plot.svg)
 
-[How it is measured](../docs/evaluation.md#calibration), [all](../README.md), and an output:
+<audio controls aria-label="A voice" preload="none" src="01_step_files/sound-1.wav"></audio>
+
+[How it is measured](../docs/evaluation.md#calibration), [all](../README.md), [how to run
+it](README.md), and an output:
 
     0.75
 """
@@ -48,6 +51,7 @@ def notebooks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebooks")
     (folder / "01_step_files").mkdir()
     (folder / "01_step_files" / "plot.svg").write_text(PLOT)
+    (folder / "01_step_files" / "sound-1.wav").write_bytes(b"RIFF")
     (folder / "01_step.md").write_text(NOTEBOOK)
     return folder
 
@@ -146,7 +150,12 @@ def pages_by_name(pages):
 def test_a_notebook_is_a_page_with_its_pictures_and_links(built, pages):
     path = built / "notebooks" / "01_step.html"
     assert any(one.endswith("plot.svg") for one in pages[path].loads)
-    assert {"../evaluation.html#calibration", "../readme.html"} <= set(pages[path].links)
+    assert "01_step_files/sound-1.wav" in pages[path].loads
+    assert {
+        "../evaluation.html#calibration",
+        "../readme.html",
+        "../notebooks-overview.html",
+    } <= set(pages[path].links)
     assert "notebooks/01_step.html" in pages[built / "index.html"].links
     assert ">Notebooks<" in (built / "index.html").read_text()
 
