@@ -14,7 +14,7 @@ fi
 # Recordings are analysed side by side; threads within one multiplication would only wait for others.
 : "${OPENBLAS_NUM_THREADS:=1}"
 # What a recording took goes back to the machine, whatever the largest one was.
-: "${MALLOC_ARENA_MAX:=2}" "${MALLOC_MMAP_THRESHOLD_:=1048576}" "${MALLOC_TRIM_THRESHOLD_:=4194304}"
+: "${MALLOC_ARENA_MAX:=2}" "${MALLOC_MMAP_THRESHOLD_:=33554432}" "${MALLOC_TRIM_THRESHOLD_:=33554432}"
 export OPENBLAS_NUM_THREADS MALLOC_ARENA_MAX MALLOC_MMAP_THRESHOLD_ MALLOC_TRIM_THRESHOLD_
 
 python=python3
