@@ -218,7 +218,7 @@ def test_a_network_with_an_encoder_wants_its_weights(corpus, tmp_path, capsys):
 
 
 def test_weights_that_cannot_be_used_end_the_run(corpus, tmp_path, capsys):
-    arguments = ["train", "--model", NAME, "--corpus", f"cremad={corpus}"]
+    arguments = ["train", "--model", NAME, "--corpus", f"cremad={corpus}", "--batch-size", "4"]
     wrong = tmp_path / "wrong.npz"
     wrong.write_bytes(b"wrong")
     assert main([*arguments, "--output", str(tmp_path / "out"), "--encoder", str(wrong)]) == 2
