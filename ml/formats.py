@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from ml.results import Notice, Prediction
 
@@ -80,7 +81,12 @@ def _csv(prediction: dict) -> str:
     if "file" in prediction:
         columns.insert(0, "file")
     text = io.StringIO()
-    table = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
+    # Before Python 3.13 a carriage return alone is not quoted, and would end the row.
+    broken = "\r" in (prediction.get("file") or "")
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if broken else csv.QUOTE_MINIMAL
+    table = csv.DictWriter(
+        text, columns, extrasaction="ignore", lineterminator="\n", quoting=quoting
+    )
     table.writeheader()
     for segment in prediction["segments"]:
         table.writerow(segment | segment["probabilities"] | {"file": prediction.get("file")})

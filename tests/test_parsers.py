@@ -201,6 +201,14 @@ SEGMENT = st.builds(
     SCORES,
     st.booleans(),
 )
+SILENT = {
+    "start_s": 0.0,
+    "end_s": 1.0,
+    "outcome": "no_speech",
+    "label": None,
+    "confidence": None,
+    "probabilities": {},
+}
 PREDICTION = st.builds(
     lambda segments, file: {
         "segments": segments,
@@ -213,6 +221,7 @@ PREDICTION = st.builds(
 
 
 @given(PREDICTION)
+@example({"segments": [SILENT], "model": {"labels": []}, "file": "\r"})
 def test_formats_can_be_read_back(prediction):
     written = {name: row.render(prediction) for name, row in ml.FORMATS.items()}
     assert json.loads(written["json"]) == prediction
