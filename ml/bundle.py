@@ -66,6 +66,11 @@ class Bundle:
         """What a `Prediction` says of the model."""
         return ModelInfo(self.name, self.version, self.sha256, self.labels)
 
+    @property
+    def leaks(self) -> bool:
+        """Whether training heard the speakers of the test, as by `ml.dataset.split_at_random`."""
+        return self.card["training"].get("split") == "random"
+
 
 def bundle_names() -> tuple[str, ...]:
     """Names of the bundles that ship, the default first.

@@ -15,8 +15,8 @@ Results = dict[str, dict[str, Any]]
 def as_text(bundle: Bundle, results: Results) -> str:
     """Lay the measures out for a terminal."""
     rows = measured(results)
-    leaks = bundle.card["training"].get("split") == "random"
-    heard = "SPEAKERS HEARD in training (random split)" if leaks else "speakers unseen in training"
+    unseen = "speakers unseen in training"
+    heard = "SPEAKERS HEARD in training (random split)" if bundle.leaks else unseen
     lines = [
         f"{bundle.name} {bundle.version}  sha256 {bundle.sha256[:12]}",
         f"{heard}; 95 % intervals over speakers in brackets",

@@ -25,7 +25,12 @@ def bundle(*corpora: str, labels: tuple[str, ...] = EIGHT, name: str = "net", **
         "metrics": {},
     }
     return SimpleNamespace(
-        name=name, labels=labels, calibration=Calibration(), rule="mean", card=described | card
+        name=name,
+        labels=labels,
+        calibration=Calibration(),
+        rule="mean",
+        leaks=False,
+        card=described | card,
     )
 
 

@@ -23,10 +23,7 @@ from webapp.models import Models
 from webapp.places import Places
 from webapp.samples import samples
 from webapp.settings import Settings
-from webapp.storage import (
-    Storage,
-    StorageError,
-)
+from webapp.storage import Storage, StorageError
 
 if TYPE_CHECKING:
     from flask.sessions import SessionMixin

@@ -119,7 +119,7 @@ def _keep_random_split(parser: argparse.ArgumentParser, args: argparse.Namespace
     from ml.provenance import same_recipe
 
     bundle, leaked = named_bundle(args.model), named_bundle(args.random_split)
-    if leaked.card["training"].get("split") != "random":
+    if not leaked.leaks:
         parser.error(f"{args.random_split} is not from 'train --split random'")
     if not same_recipe(leaked.card, bundle.card):
         parser.error(f"{args.random_split} is not {bundle.name} with the same recipe and corpora")
